@@ -1,0 +1,39 @@
+"""Every model by its name: how a recipe becomes a model and how an artifact becomes one again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models import checkpoint
+from models.base import Recipe, Recommender
+from models.factorization import ImplicitALS
+from models.neighbours import ItemKNN
+from models.popularity import Popularity, RecentPopularity
+from models.two_tower import TwoTower
+from outfitter.errors import ModelError
+
+FAMILIES: dict[str, type[Recommender]] = {
+    family.name: family for family in (Popularity, RecentPopularity, ItemKNN, ImplicitALS, TwoTower)
+}
+
+
+def family(name: str) -> type[Recommender]:
+    """The class of a model's name. Raises ModelError for a name nobody has."""
+    if name not in FAMILIES:
+        raise ModelError(f"there is no model '{name}'", f"Choose one of: {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def build(recipe: Recipe) -> Recommender:
+    """The unfitted model of a recipe. Raises ModelError for an unknown name, an unknown parameter or a value out of range."""
+    chosen = family(recipe.model)
+    try:
+        return chosen(**dict(recipe.params))
+    except TypeError as error:
+        raise ModelError(f"'{recipe.model}' cannot be built: {error}") from error
+
+
+def load(path: Path) -> Recommender:
+    """The fitted model of the artifact at ``path``. Raises ModelError when it is missing, damaged or of an unknown model."""
+    arrays, meta = checkpoint.read(path)
+    return family(str(meta.get("model"))).restore(arrays, meta)

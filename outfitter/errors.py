@@ -1,0 +1,61 @@
+"""Everything Outfitter raises on purpose.
+
+    OutfitterError              what a person can mend; the command line prints it and exits with 2
+    |-- SettingsError           a setting that does not fit
+    |-- HomeError               the home folder cannot be written, or the disk is full
+    |   `-- LockedError         another process holds the home
+    |-- SourceError             a file or folder that cannot be read as the source it is said to be
+    |-- LakeError               a table or snapshot that is missing or does not fit
+    |-- StoppedByValidation     a table-level expectation failed
+    `-- ModelError              an artifact or a fit that does not fit its data
+        `-- NotEnoughData       too little to train or to compare on
+"""
+
+from __future__ import annotations
+
+
+class OutfitterError(Exception):
+    """A problem with a remedy: ``message`` says what and where, ``hint`` what to do about it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[type[OutfitterError], tuple[str, str]]:
+        return type(self), (self.message, self.hint)
+
+
+class SettingsError(OutfitterError):
+    """A setting has a value that does not fit."""
+
+
+class HomeError(OutfitterError):
+    """The home folder cannot be written, or the disk behind it is full."""
+
+
+class LockedError(HomeError):
+    """Another Outfitter process is writing to the same home."""
+
+
+class SourceError(OutfitterError):
+    """An input file or folder cannot be read as the source it is said to be."""
+
+
+class LakeError(OutfitterError):
+    """A table, a snapshot or a lake setting is missing or does not fit."""
+
+
+class StoppedByValidation(OutfitterError):
+    """A table-level expectation failed: nothing downstream may see these rows."""
+
+
+class ModelError(OutfitterError):
+    """A model artifact is unreadable, or a model was asked for what it cannot do."""
+
+
+class NotEnoughData(ModelError):
+    """Too few rows to train on or to compare models on."""

@@ -1,0 +1,43 @@
+"""One writer a home: an OS lock that the process holds and that its death releases."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from outfitter.errors import LockedError
+
+
+@contextmanager
+def exclusive(home: Path, now: datetime) -> Iterator[None]:
+    """Hold the home's lock. Raises LockedError naming the holder when another process has it.
+
+    The kernel frees it when the process ends, ``kill -9`` included, so there is no stale lock to clean up.
+    """
+    with (home / "outfitter.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise LockedError(
+                f"another process is at work in the home '{home}': {_holder(file.read())}",
+                "Wait until it has finished, or set OUTFITTER_HOME to another folder.",
+            ) from error
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid(), "since": now.isoformat(timespec="seconds"), "command": " ".join(sys.argv[1:])}))
+        file.flush()
+        yield
+
+
+def _holder(text: str) -> str:
+    try:
+        holder = json.loads(text)
+    except json.JSONDecodeError:  # it has the lock but has not written its name yet
+        return "one that is just starting"
+    return f"process {holder['pid']} ('outfitter {holder['command']}', since {holder['since']})"

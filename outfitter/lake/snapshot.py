@@ -1,0 +1,85 @@
+"""A snapshot names one version of each table: what a reader sees, today and a year later."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from outfitter.errors import LakeError, NotEnoughData
+from outfitter.lake.stages import fingerprint
+from outfitter.lake.tables import Lake
+
+CONTENT = ("interactions", "users", "items")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The tables as they were when ``id`` was taken; ``as_of`` is the newest event in it."""
+
+    lake: Lake
+    id: str
+    as_of: datetime
+    versions: dict[str, int]
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        return self.lake.scan(table, self.versions[table])
+
+    def users(self) -> pl.LazyFrame:
+        """user_key, user_id, bucket: one row a user."""
+        return self.scan("users").filter(pl.col("delivery_id").is_null()).select("user_key", "user_id", "bucket")
+
+    def items(self, as_of: datetime | None = None) -> pl.LazyFrame:
+        """One row an item: its attributes as of then, or nulls and ``catalogued`` false for a stub."""
+        then = as_of or self.as_of
+        rows = self.scan("items").filter(pl.col("delivery_id").is_null() | (pl.col("valid_from") <= then))
+        return rows.sort("catalogued", "valid_from", "delivery_id").group_by("item_key", maintain_order=True).last().sort("item_key")
+
+
+def take_snapshot(lake: Lake, at: datetime) -> Snapshot:
+    """Record the current versions under an id that depends on the accepted deliveries alone.
+
+    The same deliveries give the same id however often and in whatever order they came, so what was computed from them is found
+    again. Raises NotEnoughData when no interaction was accepted yet.
+    """
+    accepted = live_deliveries(lake).filter(pl.col("status") == "accepted")
+    as_of = accepted["last_event"].max()
+    if not isinstance(as_of, datetime):
+        raise NotEnoughData("no interaction has been accepted yet", "See the quarantine's reasons, or name another --path.")
+    snapshot_id = fingerprint("snapshot", deliveries=sorted(accepted["delivery_id"]))
+    row = pl.DataFrame(
+        {
+            "snapshot_id": [snapshot_id],
+            "as_of": [as_of],
+            "versions": [json.dumps({table: lake.version(table) for table in CONTENT}, sort_keys=True)],
+            "created_at": [at],
+        }
+    )
+    if _newest_first(lake)["snapshot_id"].head(1).to_list() != [snapshot_id]:
+        lake.append("snapshots", row)
+    return open_snapshot(lake, snapshot_id)
+
+
+def open_snapshot(lake: Lake, snapshot_id: str | None = None) -> Snapshot:
+    """The snapshot of that id, or the newest. Raises LakeError when there is none."""
+    rows = _newest_first(lake)
+    if snapshot_id is not None:
+        rows = rows.filter(pl.col("snapshot_id") == snapshot_id)
+    if rows.is_empty():
+        wanted = f"snapshot '{snapshot_id}'" if snapshot_id else "snapshot"
+        raise LakeError(f"the lake '{lake.root}' has no {wanted}", "Run 'outfitter ingest' first.")
+    row = rows.row(0, named=True)
+    return Snapshot(lake, row["snapshot_id"], row["as_of"], json.loads(row["versions"]))
+
+
+def _newest_first(lake: Lake) -> pl.DataFrame:
+    return lake.read("snapshots").sort("created_at", descending=True)
+
+
+def live_deliveries(lake: Lake) -> pl.DataFrame:
+    """The ledger's word on each object: its newest accepted version, or the newest rejected one where none was accepted."""
+    ledger = lake.read("deliveries").sort("generation")
+    newest = ledger.group_by("object", "status", maintain_order=True).last()
+    return newest.sort(pl.col("status") == "accepted", maintain_order=True).group_by("object", maintain_order=True).last().sort("object")

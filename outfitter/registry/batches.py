@@ -1,0 +1,134 @@
+"""A batch: lists for every user by the champion, appended bucket by bucket, real for readers from its row in ``batches`` on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+import models
+from expectations.recommendations import suite, summary
+from expectations.runner import Validation, validate
+from models.base import Recommender
+from models.topk import TopK
+from outfitter.errors import LakeError
+from outfitter.evaluation.inputs import Catalogue, catalogue, histories, sellable, weighted_events
+from outfitter.evaluation.training import Material
+from outfitter.lake import stages
+from outfitter.lake.tables import Lake
+from outfitter.registry.versions import Version
+
+SETTINGS = ("events", "repeat_purchases", "sellable_days", "list_length")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Everything a bucket needs to be answered. available bool[n_items]: what may be shown."""
+
+    id: str
+    material: Material
+    version: Version
+    model: Recommender
+    items: Catalogue
+    available: NDArray[np.bool_]
+    as_of: datetime
+
+    @property
+    def lake(self) -> Lake:
+        return self.material.snapshot.lake
+
+
+def open_batch(material: Material, version: Version, as_of: datetime) -> Batch:
+    """The batch of a version as of a moment; the same inputs give the same id."""
+    settings, snapshot = material.settings, material.snapshot
+    told = {name: getattr(settings, name) for name in SETTINGS}
+    batch_id = stages.fingerprint("recommend", run=version.run_id, on=material.materialization, as_of=as_of, settings=told)
+    model = models.load(version.path)
+    items = catalogue(snapshot, as_of, model.item_ids)
+    targets = [name for name, rule in settings.events.items() if rule.target]
+    available = sellable(snapshot, items, as_of, settings.sellable_days, targets)
+    return Batch(batch_id, material, version, model, items, available, as_of)
+
+
+def recommend_bucket(batch: Batch, bucket: int) -> int:
+    """Answer for every user of a bucket and append the lists; a bucket that was appended before is left alone. Returns its users."""
+    users = batch.material.snapshot.users().filter(pl.col("bucket") == bucket).select("user_key").collect()["user_key"].sort().to_numpy()
+    transaction = f"{batch.id}:{bucket}"
+    if batch.lake.committed("recommendations", transaction) or not len(users):
+        return len(users)
+    settings = batch.material.settings
+    events = weighted_events(batch.material.snapshot, batch.as_of, settings.events).filter(pl.col("bucket") == bucket).collect()
+    features = batch.material.rows("user_features", batch.as_of)
+    asked = histories(events, users, batch.items, batch.as_of, features)
+    top = batch.model.recommend(asked, settings.list_length, batch.available, exclude_seen=not settings.repeat_purchases)
+    batch.lake.append("recommendations", _rows(batch, bucket, users, top), transaction)
+    return len(users)
+
+
+def _rows(batch: Batch, bucket: int, users: NDArray[np.int32], top: TopK) -> pl.DataFrame:
+    keys = np.where(top.items >= 0, batch.items.keys[top.items], -1)
+    filled = top.items >= 0
+    return pl.DataFrame(
+        {
+            "user_key": users,
+            "items": [row[full].tolist() for row, full in zip(keys, filled, strict=True)],
+            "scores": [row[full].tolist() for row, full in zip(top.scores, filled, strict=True)],
+        }
+    ).with_columns(
+        pl.lit(batch.id).alias("batch_id"),
+        pl.lit(bucket, dtype=pl.Int32).alias("bucket"),
+        pl.lit(batch.model.name).alias("model"),
+        pl.lit(batch.version.version).alias("model_version"),
+        pl.lit(batch.version.run_id).alias("run_id"),
+    )
+
+
+def validate_batch(batch: Batch, docs: Path) -> Validation:
+    """Hold the lists of a batch, as they lie in the lake, to the recommendations suite."""
+    settings, snapshot = batch.material.settings, batch.material.snapshot
+    lists = batch.lake.scan("recommendations").filter(pl.col("batch_id") == batch.id).select("user_key", "items", "scores").collect()
+    taken = weighted_events(snapshot, batch.as_of, settings.events).filter("taken").select("user_key", "item_key").unique().collect()
+    shown = pl.Series(batch.items.keys[batch.available])
+    most_taken = taken.filter(pl.col("item_key").is_in(shown.implode())).group_by("user_key").len()["len"].max()
+    left = len(shown) - (0 if settings.repeat_purchases or not isinstance(most_taken, int) else most_taken)
+    users = snapshot.users().select(pl.len()).collect().item()
+    k = settings.list_length
+    held_to = suite(k=k, at_least=max(0, min(k, left)), users=users, repeats=settings.repeat_purchases)
+    return validate(summary(lists, available=shown, seen=taken), held_to, name=f"recommendations: {batch.id}", docs=docs, row_label="user_key")
+
+
+def publish(batch: Batch, validation_id: str, at: datetime) -> None:
+    """Write the one row that makes the batch visible."""
+    mine = batch.lake.scan("recommendations").filter(pl.col("batch_id") == batch.id)
+    counted = mine.select(pl.len().alias("users"), pl.col("items").explode().n_unique().alias("items")).collect().row(0, named=True)
+    row = {
+        "batch_id": [batch.id],
+        "snapshot_id": [batch.material.snapshot.id],
+        "as_of": [batch.as_of],
+        "model": [batch.model.name],
+        "model_version": [batch.version.version],
+        "run_id": [batch.version.run_id],
+        "users": [counted["users"]],
+        "items_shown": [counted["items"]],
+        "validation_id": [validation_id],
+        "published_at": [at],
+    }
+    batch.lake.append("batches", pl.DataFrame(row), transaction=batch.id)
+
+
+def published(lake: Lake, batch_id: str | None = None) -> dict[str, object] | None:
+    """The row of a published batch, the newest when none is named, or None."""
+    rows = lake.scan("batches").sort("published_at").collect()
+    rows = rows if batch_id is None else rows.filter(pl.col("batch_id") == batch_id)
+    return rows.row(-1, named=True) if rows.height else None
+
+
+def lists_of(lake: Lake, batch_id: str) -> pl.LazyFrame:
+    """The lists of a published batch. Raises LakeError for one that was never published: half a batch is nobody's business."""
+    if published(lake, batch_id) is None:
+        raise LakeError(f"no batch '{batch_id}' has been published", "Run 'outfitter recommend'.")
+    return lake.scan("recommendations").filter(pl.col("batch_id") == batch_id)

@@ -1,0 +1,101 @@
+"""A candidate: a recipe fitted up to the validation window, examined on it, and logged in an MLflow run of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from models.base import Recipe, Recommender
+from models.families import build
+from models.popularity import Popularity, RecentPopularity
+from outfitter.evaluation.bootstrap import Interval, interval
+from outfitter.evaluation.exam import METRICS, Exam, Result, sit
+from outfitter.evaluation.training import Material, fit
+from outfitter.features.asof import Windows
+from outfitter.lake import stages
+from outfitter.registry.card import model_card
+from outfitter.registry.versions import Registry
+from outfitter.settings import Settings
+
+BASELINES = (Popularity.name, RecentPopularity.name)
+"""Always fitted: what goes live when nothing is, and what every challenger must beat."""
+FITTING = ("events", "repeat_purchases", "sellable_days", "training_cutoffs", "window_days", "list_length", "seed", "bootstrap_samples")
+GATING = ("gate_alpha", "gate_effect", "gate_power", "gate_min_users", "gate_margin", "gate_min_coverage", "gate_max_ms", "gate_too_good")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is remembered of a fitted candidate: its recipe, its run and its scores on the validation window."""
+
+    recipe: Recipe
+    run_id: str
+    scores: Mapping[str, Interval]
+    coverage: float
+    users: int
+    fit_seconds: float
+
+    def outputs(self) -> dict[str, Any]:
+        scores = {name: [score.mean, score.low, score.high] for name, score in self.scores.items()}
+        plain = {"run_id": self.run_id, "coverage": self.coverage, "users": self.users, "fit_seconds": self.fit_seconds}
+        return {"model": self.recipe.model, "params": dict(self.recipe.params), "scores": scores, **plain}
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Any]) -> Candidate:
+        scores = {name: Interval(*values) for name, values in outputs["scores"].items()}
+        recipe = Recipe(outputs["model"], tuple(sorted(outputs["params"].items())))
+        return cls(recipe, outputs["run_id"], scores, outputs["coverage"], outputs["users"], outputs["fit_seconds"])
+
+
+def recipes(settings: Settings) -> list[Recipe]:
+    """The recipe of each baseline and configured family: its defaults and the configured seed. Raises ModelError for an unknown one."""
+    return [_seeded(name, settings.seed) for name in dict.fromkeys((*BASELINES, *settings.models))]
+
+
+def _seeded(name: str, seed: int) -> Recipe:
+    defaults = build(Recipe(name)).params()
+    return Recipe.of(build(Recipe(name, (("seed", seed),) if "seed" in defaults else ())))
+
+
+def training_fingerprint(material: Material, windows: Windows) -> str:
+    """What a training run depends on: the data, the windows, the families and every setting that matters to a fit or the gate."""
+    settings = {name: getattr(material.settings, name) for name in (*FITTING, *GATING)}
+    models = [[recipe.model, recipe.params] for recipe in recipes(material.settings)]
+    return stages.fingerprint("train", on=material.materialization, windows=windows, settings=settings, models=models)
+
+
+def train_candidate(recipe: Recipe, material: Material, exam: Exam, registry: Registry, at: datetime, clock: Any) -> Candidate:
+    """Fit a recipe on what was known when the exam asks, examine it, log it; or find it done already.
+
+    clock: a function that gives seconds, for the fitting time that the model card states.
+    """
+    settings = {name: getattr(material.settings, name) for name in FITTING}
+    print_ = stages.fingerprint("fit", recipe=recipe, on=material.materialization, asked=exam.asked, until=exam.until, settings=settings)
+    lake = material.snapshot.lake
+    if (done := stages.find(lake, "fit", print_)) is not None:
+        return Candidate.of(done)
+    started = clock()
+    model = fit(recipe, material, exam.asked)
+    seconds = clock() - started
+    result = sit(exam, model)
+    scores = {name: interval(result.per_user[name], settings["bootstrap_samples"], settings["seed"]) for name in METRICS}
+    run_id = log_fitted(registry, model, material, scores, result, {"outfitter.role": "candidate", "outfitter.fingerprint": print_})
+    candidate = Candidate(recipe, run_id, scores, result.coverage, len(exam.users), round(seconds, 3))
+    return Candidate.of(stages.record(lake, "fit", print_, candidate.outputs(), at))
+
+
+def log_fitted(
+    registry: Registry, model: Recommender, material: Material, scores: Mapping[str, Interval], result: Result, tags: Mapping[str, str]
+) -> str:
+    """Log a model with its scores, its card and the snapshot it learnt from; returns the run's id."""
+    k = material.settings.list_length
+    metrics = {f"{name}_at_{k}": score.mean for name, score in scores.items()}
+    metrics |= {f"{name}_at_{k}_{end}": getattr(score, end) for name, score in scores.items() for end in ("low", "high")}
+    metrics |= {"coverage": result.coverage, "users": len(next(iter(result.per_user.values())))}
+    data = {"outfitter.snapshot": material.snapshot.id, "outfitter.materialization": material.materialization}
+    tags = {**tags, **data, "outfitter.fit_until": model.fit_until}
+    with tempfile.TemporaryDirectory() as scratch:
+        return registry.log(model, Path(scratch), metrics, tags, model_card(model, material, scores, result))

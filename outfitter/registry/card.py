@@ -1,0 +1,46 @@
+"""The model card (Mitchell et al., Model Cards for Model Reporting, 2019): what a person should know before relying on a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from models.base import Recommender
+from outfitter.evaluation.bootstrap import Interval
+from outfitter.evaluation.exam import Result
+from outfitter.evaluation.training import Material
+
+
+def model_card(model: Recommender, material: Material, scores: Mapping[str, Interval], result: Result) -> str:
+    """The card of a fitted model as Markdown, from what was measured."""
+    settings, snapshot = material.settings, material.snapshot
+    k = settings.list_length
+    rows = "\n".join(f"| {name}@{k} | {score.mean:.4f} | {score.low:.4f} to {score.high:.4f} |" for name, score in scores.items())
+    params = "\n".join(f"- {name}: {value}" for name, value in model.params().items()) or "- none"
+    users = len(next(iter(result.per_user.values())))
+    return f"""# {model.name}
+
+Recommends {k} items to a user from their history. Learnt from snapshot `{snapshot.id}` up to {model.fit_until}; features from
+materialization `{material.materialization}`.
+
+## Measured
+
+Full ranking of everything sellable, {users:,} users with something to find in the {settings.window_days} days that followed;
+95% percentile bootstrap over users, {settings.bootstrap_samples:,} resamples, seed {settings.seed}.
+
+| metric | mean | 95% interval |
+|---|---|---|
+{rows}
+
+Shows {result.coverage:.1%} of the sellable items to someone.
+
+## Parameters
+
+{params}
+
+## Limits
+
+- Knows {len(model.item_ids):,} items; what is not among them is never recommended.
+- A user without history gets what sold most recently.
+- Source `{settings.source}`; its catalogue is taken as it stands in the deliveries, with no history of its own before them.
+- {"What a user took before may be recommended again." if settings.repeat_purchases else "What a user took before is never recommended."}
+"""

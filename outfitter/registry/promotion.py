@@ -1,0 +1,201 @@
+"""From candidates to a decision, and from a decision to what is in production: written so that a killed run finishes it once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import models
+from models.base import Recipe, Recommender
+from models.checkpoint import read
+from outfitter.errors import ModelError
+from outfitter.evaluation.bootstrap import Interval, interval
+from outfitter.evaluation.exam import METRICS, Exam, Result, sit
+from outfitter.evaluation.inputs import catalogue, histories
+from outfitter.evaluation.training import Material, fit
+from outfitter.lake import stages
+from outfitter.lake.tables import Lake
+from outfitter.registry.candidates import BASELINES, Candidate, log_fitted
+from outfitter.registry.gate import METRIC, Decision, Guardrail, Mask, decide
+from outfitter.registry.versions import Registry, Version
+
+CHECKED_USERS = 1000
+Judge = Callable[[], tuple[Decision, Recipe]]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One training run's way to production; ``fingerprint`` is the training run's."""
+
+    material: Material
+    exam: Exam  # on the test window
+    registry: Registry
+    fingerprint: str
+    at: datetime
+    fits: dict[tuple[Recipe, datetime], Recommender] = field(default_factory=dict)
+
+    def fit(self, recipe: Recipe, until: datetime) -> Recommender:
+        """The recipe fitted up to ``until``, once a contest."""
+        if (recipe, until) not in self.fits:
+            self.fits[recipe, until] = fit(recipe, self.material, until)
+        return self.fits[recipe, until]
+
+
+def best(candidates: Sequence[Candidate], among: Sequence[str] | None = None) -> Candidate:
+    """The candidate with the highest NDCG on the validation window; the first of equals."""
+    return max((c for c in candidates if among is None or c.recipe.model in among), key=lambda candidate: candidate.scores[METRIC].mean)
+
+
+def segments(exam: Exam) -> dict[str, Mask]:
+    """Users by how much they had taken before the exam."""
+    activity = exam.activity
+    return {"no history": activity == 0, "1 to 4 items": (activity > 0) & (activity < 5), "5 items or more": activity >= 5}
+
+
+def bootstrap(contest: Contest, candidates: Sequence[Candidate]) -> Decision:
+    """With nothing in production, the best popularity model goes live; otherwise what was decided then is told again."""
+
+    def judge() -> tuple[Decision, Recipe]:
+        chosen = best(candidates, BASELINES)
+        reason = f"nothing was in production; {chosen.recipe.model} is the best popularity model on the validation window"
+        return Decision("bootstrap", reason, chosen.recipe.model), chosen.recipe
+
+    return _settle(contest, "bootstrap", judge)
+
+
+def challenge(contest: Contest, candidates: Sequence[Candidate]) -> tuple[Decision, dict[str, Result]]:
+    """The best candidate meets the champion and the best popularity model on the test window; returns their results by role."""
+    champion = require_champion(contest.registry)
+    challenger, baseline = best(candidates).recipe, best(candidates, BASELINES).recipe
+    results: dict[str, Result] = {}
+
+    def judge() -> tuple[Decision, Recipe]:
+        results["champion"] = sit(contest.exam, _champion_at(contest, champion))
+        results["challenger"] = sit(contest.exam, contest.fit(challenger, contest.exam.asked))
+        results["baseline"] = sit(contest.exam, contest.fit(baseline, contest.exam.asked))
+        refresh = challenger == recipe_of(champion)
+        rivals = [] if challenger.model in BASELINES else [results["baseline"]]
+        decision = decide(results["challenger"], results["champion"], rivals, segments(contest.exam), contest.material.settings, refresh)
+        return decision, challenger
+
+    return _settle(contest, "challenge", judge), results
+
+
+def refresh(contest: Contest) -> Decision:
+    """The champion's own recipe on newer data: must not be worse, and popularity's counts are simply brought up to date."""
+    champion = require_champion(contest.registry)
+    recipe = recipe_of(champion)
+
+    def judge() -> tuple[Decision, Recipe]:
+        if recipe.model in BASELINES:
+            return Decision("refreshed", f"the counts of {recipe.model} were brought up to date", recipe.model, recipe.model), recipe
+        before, now = _champion_at(contest, champion), contest.fit(recipe, contest.exam.asked)
+        settings = contest.material.settings
+        return decide(sit(contest.exam, now), sit(contest.exam, before), [], segments(contest.exam), settings, refresh=True), recipe
+
+    return _settle(contest, "refresh", judge)
+
+
+def require_champion(registry: Registry) -> Version:
+    champion = registry.champion()
+    if champion is None:
+        raise ModelError("the registry has no champion", "Run 'outfitter train' to make the first one.")
+    return champion
+
+
+def recipe_of(version: Version) -> Recipe:
+    _, meta = read(version.path)
+    return Recipe(meta["model"], tuple(sorted(meta["params"].items())))
+
+
+def _champion_at(contest: Contest, champion: Version) -> Recommender:
+    """The champion as it may sit the exam: itself, or its recipe fitted up to the exam when it learnt later than that."""
+    model = models.load(champion.path)
+    if datetime.fromisoformat(model.fit_until) <= contest.exam.asked:
+        return model
+    return contest.fit(recipe_of(champion), contest.exam.asked)
+
+
+def _settle(contest: Contest, step: str, judge: Judge) -> Decision:
+    """Carry a decision out exactly once: a version, then its row in ``promotions`` (from there on it holds), then the alias.
+
+    A run that was killed after the row finds it, does not judge again, and only makes sure of the alias.
+    """
+    lake = contest.material.snapshot.lake
+    decision_id = stages.fingerprint("decision", training=contest.fingerprint, step=step)
+    if (known := decided(lake, decision_id)) is None:
+        decision, recipe = judge()
+        version = _make_version(contest, recipe, decision, decision_id) if decision.goes_live else None
+        _write_down(contest, decision_id, decision, version)
+        known = decision, version
+    decision, version_name = known
+    if version_name is not None:
+        contest.registry.promote(version_name)
+    return decision
+
+
+def decided(lake: Lake, decision_id: str) -> tuple[Decision, str | None] | None:
+    """The decision of that id and the version it put live, or None when it has not been taken."""
+    rows = lake.scan("promotions").filter(pl.col("decision_id") == decision_id).collect()
+    if rows.is_empty():
+        return None
+    row = rows.row(0, named=True)
+    return read_decision(row["record"]), row["version"]
+
+
+def read_decision(record: str) -> Decision:
+    """A decision out of its JSON record."""
+    told = json.loads(record)
+    gain = Interval(**told["gain"]) if told["gain"] else None
+    return Decision(**{**told, "gain": gain, "guardrails": tuple(Guardrail(**rail) for rail in told["guardrails"])})
+
+
+def _make_version(contest: Contest, recipe: Recipe, decision: Decision, decision_id: str) -> str:
+    """Fit the recipe through ``as_of``, check it, log and register it; the scores it carries are those of the same recipe in the exam."""
+    if (made := contest.registry.find("outfitter.decision", decision_id)) is not None:
+        return made.version
+    settings = contest.material.settings
+    examined, model = contest.fit(recipe, contest.exam.asked), contest.fit(recipe, contest.exam.until)
+    _refuse_broken(contest, model)
+    result = sit(contest.exam, examined)
+    scores = {name: interval(result.per_user[name], settings.bootstrap_samples, settings.seed) for name in METRICS}
+    tags = {"outfitter.role": "production", "outfitter.verdict": decision.verdict, "outfitter.decision": decision_id}
+    run_id = log_fitted(contest.registry, model, contest.material, scores, result, {**tags, "outfitter.reason": decision.reason})
+    return contest.registry.register(run_id, {**tags, "outfitter.snapshot": contest.material.snapshot.id}).version
+
+
+def _refuse_broken(contest: Contest, model: Recommender) -> None:
+    """The model that goes live is not the one that was examined but its refit: it must still answer, in full, with numbers."""
+    k = min(contest.material.settings.list_length, len(model.item_ids))
+    items = catalogue(contest.material.snapshot, contest.exam.until, model.item_ids)
+    asked = histories(contest.exam.events, contest.exam.users[:CHECKED_USERS], items, contest.exam.until)
+    top = model.recommend(asked, k, exclude_seen=False)
+    if (top.items < 0).any() or not np.isfinite(top.scores).all():
+        raise ModelError(f"{model.name}, fitted through {contest.exam.until:%Y-%m-%d}, does not give {k} items with finite scores to every user")
+
+
+def _write_down(contest: Contest, decision_id: str, decision: Decision, version: str | None) -> None:
+    row: dict[str, list[Any]] = {
+        "decision_id": [decision_id],
+        "decided_at": [contest.at],
+        "snapshot_id": [contest.material.snapshot.id],
+        "verdict": [decision.verdict],
+        "reason": [decision.reason],
+        "challenger": [decision.challenger],
+        "champion": [decision.champion],
+        "version": [version],
+        "record": [json.dumps(decision.record(), default=_plain)],
+    }
+    contest.material.snapshot.lake.append("promotions", pl.DataFrame(row), transaction=decision_id)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in a decision record")

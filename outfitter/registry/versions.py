@@ -1,0 +1,121 @@
+"""MLflow as run log and registry: one run a fitted model, one registered model, the alias ``champion`` on what is in production."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
+
+from models.base import Recommender
+from outfitter.settings import Settings
+
+REGISTERED = "outfitter"
+EXPERIMENT = "outfitter"
+CHAMPION = "champion"
+LIST = Array(DataType.string)
+SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec(LIST, "items")]),
+    outputs=Schema([ColSpec(LIST, "items"), ColSpec(Array(DataType.double), "scores")]),
+    params=ParamSchema([ParamSpec("k", DataType.long, np.int64(12))]),
+)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version: ``path`` is the local folder of its artifact, what ``models.load`` reads."""
+
+    version: str
+    run_id: str
+    path: Path
+    tags: Mapping[str, str]
+
+
+class Registry:
+    """Runs, versions and the champion of one home."""
+
+    def __init__(self, settings: Settings) -> None:
+        mlflow.set_tracking_uri(settings.tracking_uri)
+        self.client = MlflowClient(settings.tracking_uri)
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        store = None if settings.mlflow_uri else (settings.home / "mlflow" / "artifacts").as_uri()
+        self.experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT, artifact_location=store)
+
+    def close_orphans(self) -> int:
+        """Mark runs of a killed process as killed: whoever holds the home's lock is the only one that could be running."""
+        running = self.client.search_runs([self.experiment], "attributes.status = 'RUNNING'")
+        for run in running:
+            self.client.set_terminated(run.info.run_id, status="KILLED")
+        return len(running)
+
+    def log(self, model: Recommender, folder: Path, metrics: Mapping[str, float], tags: Mapping[str, str], card: str) -> str:
+        """Log a fitted model in a run of its own; ``folder`` is an empty scratch folder. Returns the run's id."""
+        artifact = model.save(folder / "model")
+        with mlflow.start_run(experiment_id=self.experiment, run_name=model.name, tags=dict(tags)) as run:
+            mlflow.log_params({"model": model.name, **model.params()})
+            mlflow.log_metrics(dict(metrics))
+            mlflow.log_text(card, "model_card.md")
+            self._log_model(model, artifact)
+        return str(run.info.run_id)
+
+    def _log_model(self, model: Recommender, artifact: Path) -> None:
+        from outfitter.registry import pyfunc_path
+
+        mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(pyfunc_path()),
+            artifacts={"model": str(artifact)},
+            signature=SIGNATURE,
+            input_example=pd.DataFrame({"items": [list(model.item_ids[:3])]}),
+            pip_requirements=["outfitter"],
+        )
+
+    def register(self, run_id: str, tags: Mapping[str, str]) -> Version:
+        """Register a run's model; a run registered before (by a process that was killed) keeps its version."""
+        self._make_registered_model()
+        found = self.client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run_id}'")
+        if found:
+            return self._version(found[0])
+        logged = self.run(run_id).outputs.model_outputs[0].model_id
+        made = self.client.create_model_version(REGISTERED, f"models:/{logged}", run_id, tags=dict(tags), model_id=logged)
+        return self._version(made)
+
+    def find(self, tag: str, value: str) -> Version | None:
+        """The version that carries a tag with this value, or None."""
+        found = self.client.search_model_versions(f"name = '{REGISTERED}' and tags.`{tag}` = '{value}'")
+        return self._version(found[0]) if found else None
+
+    def promote(self, version: str) -> None:
+        """Point the alias ``champion`` at a version."""
+        self.client.set_registered_model_alias(REGISTERED, CHAMPION, version)
+
+    def champion(self) -> Version | None:
+        """The version in production, or None before the first."""
+        try:
+            return self._version(self.client.get_model_version_by_alias(REGISTERED, CHAMPION))
+        except MlflowException as error:
+            if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST) or "not found" in str(error):
+                return None
+            raise
+
+    def run(self, run_id: str) -> Run:
+        return self.client.get_run(run_id)
+
+    def _version(self, found: Any) -> Version:
+        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{REGISTERED}/{found.version}"))
+        return Version(str(found.version), found.run_id, folder / "artifacts" / "model", dict(found.tags))
+
+    def _make_registered_model(self) -> None:
+        if not self.client.search_registered_models(f"name = '{REGISTERED}'"):
+            self.client.create_registered_model(REGISTERED, description="Lists of items for every user, nightly and live")

@@ -1,0 +1,215 @@
+"""Every setting, once. The only reader of the environment.
+
+Values come from, first wins: ``OUTFITTER_...`` variables, ``outfitter.toml`` in the working folder, the defaults below.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from outfitter.errors import HomeError, SettingsError
+
+TOML = "outfitter.toml"
+
+
+class EventRule(BaseModel):
+    """What an event is worth: ``weight`` is its confidence, a ``target`` counts as a success in evaluation."""
+
+    model_config = ConfigDict(frozen=True)
+
+    weight: float
+    target: bool = False
+
+
+def _default_events() -> dict[str, EventRule]:
+    return {
+        "purchase": EventRule(weight=1, target=True),
+        "rent": EventRule(weight=1, target=True),
+        "rating": EventRule(weight=1, target=True),
+        "cart": EventRule(weight=0.5),
+        "like": EventRule(weight=0.3),
+        "click": EventRule(weight=0.2),
+        "view": EventRule(weight=0.1),
+        "return": EventRule(weight=-1),
+    }
+
+
+class Settings(BaseSettings):
+    """The whole configuration; frozen, validated, and documented in ``docs/settings.md``."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTFITTER_", frozen=True, extra="forbid", toml_file=TOML, env_nested_delimiter="__")
+
+    home: Path = Field(Path(".outfitter"), description="Folder that holds lake, models, features and reports; the only one written to.")
+    source: str = Field("synthetic", description="Adapter that reads the input: synthetic, vibrent or renttherunway.")
+    path: Path | None = Field(None, description="Folder with the source's files; the synthetic shop is drawn into the home when unset.")
+    lake: str | None = Field(None, description="Root of the Delta tables, a folder or s3://bucket/prefix; `lake` in the home when unset.")
+    n_buckets: int | None = Field(None, ge=1, le=4096, description="Partitions by user, fixed when the lake is made; by size when unset.")
+    max_bad_share: float = Field(
+        0.2, ge=0, lt=1, description="Share of rows that may fail one expectation before the whole delivery is stopped."
+    )
+    events: dict[str, EventRule] = Field(
+        default_factory=_default_events, description="Weight of each event and whether it is a target of evaluation."
+    )
+    repeat_purchases: bool = Field(
+        False, description="Whether what a user already took may be recommended again; used alike in evaluation and publishing."
+    )
+    sellable_days: int = Field(28, ge=1, description="An item is sellable when it sold within this many days (no availability given).")
+    training_cutoffs: int = Field(6, ge=1, le=52, description="Weeks of point-in-time feature rows that a torch model trains on.")
+    window_days: int = Field(28, ge=7, multiple_of=7, description="Length of the validation and of the test window, in whole weeks.")
+    list_length: int = Field(12, ge=1, le=1000, description="Items recommended to each user, and the k of the metrics.")
+    models: tuple[str, ...] = Field(
+        ("popularity", "recent_popularity", "item_knn", "als", "two_tower"), description="Model families that each training run fits."
+    )
+    seed: int = Field(0, ge=0, description="Seed of models, samples and bootstraps.")
+    bootstrap_samples: int = Field(2000, ge=200, description="Resamples behind each interval and the gate.")
+    gate_alpha: float = Field(0.025, gt=0, lt=0.5, description="One-sided error of the promotion gate.")
+    gate_effect: float = Field(0.05, gt=0, description="Relative gain the gate must be able to see; sets the sample size it asks for.")
+    gate_power: float = Field(0.8, gt=0, lt=1, description="Chance of seeing that gain at the sample size asked for.")
+    gate_min_users: int = Field(300, ge=30, description="Fewest users in the test window on which any verdict but 'not enough evidence'.")
+    gate_margin: float = Field(0.05, gt=0, lt=1, description="Relative loss that a refresh, or one segment of users, may have.")
+    gate_min_coverage: float = Field(0.5, ge=0, le=1, description="Catalogue coverage the challenger must keep, as a share of its rival's.")
+    gate_max_ms: float = Field(20.0, gt=0, description="Milliseconds a user that the challenger may take to answer in batch.")
+    gate_too_good: float = Field(0.6, gt=0, le=1, description="NDCG above which a result is taken for a leak and refused.")
+    drift_sample: int = Field(100_000, ge=100, description="Rows a side that a drift report looks at.")
+    drift_share: float = Field(0.3, gt=0, le=1, description="Share of drifted columns that makes the verdict 'drift'.")
+    shop_users: int = Field(5_000, ge=10, description="Users of the synthetic shop.")
+    shop_items: int = Field(2_000, ge=20, description="Items of the synthetic shop.")
+    shop_interactions: int = Field(200_000, ge=100, description="Interactions of the synthetic shop.")
+    shop_days: int = Field(365, ge=60, description="Days the synthetic shop has been open.")
+    min_free_mb: int = Field(200, ge=1, description="Free disk space, in MiB, without which nothing is started.")
+    threads: int = Field(0, ge=0, description="Threads for models and tasks; all cores when 0.")
+    mlflow_uri: str | None = Field(None, description="MLflow tracking and registry store; a SQLite file in the home when unset.")
+    prefect_api_url: str | None = Field(None, description="Prefect server to report to; one of its own for the run when unset.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the log on standard error.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, env_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then ``outfitter.toml``."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def lake_root(self) -> str:
+        return self.lake or str(self.home / "lake")
+
+    @property
+    def tracking_uri(self) -> str:
+        return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def n_threads(self) -> int:
+        return self.threads or os.cpu_count() or 1
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    def prepare_home(self) -> None:
+        """Make the home's folders. Raises HomeError when they cannot be written or the disk is nearly full."""
+        import shutil
+
+        for folder in ("mlflow", "prefect", "feast", "reports"):
+            _make_writable(self.home / folder)
+        free = shutil.disk_usage(self.home).free >> 20
+        if free < self.min_free_mb:
+            raise HomeError(
+                f"only {free} MiB are free on the disk that holds the home '{self.home}'",
+                f"Free some space, or set OUTFITTER_HOME to a folder with at least {self.min_free_mb} MiB (setting min_free_mb).",
+            )
+
+    def activate(self) -> None:
+        """Export what the libraries read when they are imported: their homes, and telemetry off."""
+        os.environ.update(
+            {
+                "OUTFITTER_HOME": str(self.home),
+                "DO_NOT_TRACK": "true",
+                "PREFECT_HOME": str(self.home / "prefect"),
+                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+                "PREFECT_LOGGING_EXTRA_LOGGERS": "outfitter",
+                "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+                "MLFLOW_TRACKING_URI": self.tracking_uri,
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+                "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+                "GX_ANALYTICS_ENABLED": "false",
+                "RAY_USAGE_STATS_ENABLED": "0",
+                "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+                "GIT_PYTHON_REFRESH": "quiet",
+            }
+        )
+        if self.prefect_api_url:
+            os.environ["PREFECT_API_URL"] = self.prefect_api_url
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings, with ``overrides`` (None means not given). Raises SettingsError naming each bad one and its variable."""
+    import tomllib
+
+    from pydantic_settings import SettingsError as Unparsable
+
+    _refuse_unknown_variables()
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError(_explain(error), "See docs/settings.md for what each setting takes.") from error
+    except Unparsable as error:
+        raise SettingsError(f"{error}: lists and tables are given as JSON", "For example OUTFITTER_MODELS='[\"als\"]'.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{TOML} cannot be read: {error}", "Mend the line it names, or move the file away.") from error
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"OUTFITTER_{name.upper()}" for name in Settings.model_fields}
+    for variable in sorted(os.environ):
+        if variable.startswith("OUTFITTER_") and variable.split("__")[0] not in known:
+            raise SettingsError(f"the environment sets {variable}, which is no setting", "See docs/settings.md for the names.")
+
+
+def _explain(error: ValidationError) -> str:
+    def one(problem: Any) -> str:
+        name = ".".join(str(part) for part in problem["loc"])
+        variable = "OUTFITTER_" + name.upper().replace(".", "__")
+        return f"setting '{name}' ({variable} or {TOML}): {problem['msg'][:1].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+
+    return "; ".join(one(problem) for problem in error.errors())
+
+
+def _make_writable(folder: Path) -> None:
+    probe = folder / f".writable-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise HomeError(
+            f"the home folder '{folder.parent}' cannot be written: {error.strerror}",
+            "Set OUTFITTER_HOME to a folder you may write to.",
+        ) from error
+
+
+def settings_table() -> str:
+    """The Markdown table of all settings that ``docs/settings.md`` holds."""
+    rows = ["| setting | variable | default | what it does |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "see below" if name == "events" else field.get_default(call_default_factory=True)
+        shown = "unset" if default is None else ", ".join(default) if isinstance(default, tuple) else str(default)
+        rows.append(f"| `{name}` | `OUTFITTER_{name.upper()}` | {shown} | {field.description} |")
+    rows += ["", "| event | weight | target |", "|---|---|---|"]
+    rows += [f"| `{event}` | {rule.weight:g} | {'yes' if rule.target else 'no'} |" for event, rule in _default_events().items()]
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_table())
