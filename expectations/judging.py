@@ -97,4 +97,4 @@ def _set_aside(frame: pl.DataFrame, table: str, validation: Validation, stops: l
     named = rows.select(
         pl.lit(table).alias("table"), pl.col("sequence").alias("row"), "reasons", pl.Series("content", content, dtype=pl.String)
     )
-    return named.cast(dict(SET_ASIDE))
+    return named.select(pl.col(name).cast(dtype) for name, dtype in SET_ASIDE.items())

@@ -1,0 +1,1 @@
+"""Prefect flows, one a file; the file's name is the flow's and its deployment's."""

@@ -27,6 +27,7 @@ class Recommender(ABC):
 
     name: ClassVar[str]
     uses_torch: ClassVar[bool] = False
+    reads_features: ClassVar[bool] = False  # needs the joined rows and the item table
 
     item_ids: tuple[str, ...]
     prior: Float

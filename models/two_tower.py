@@ -30,6 +30,7 @@ class TwoTower(Recommender):
 
     name: ClassVar[str] = "two_tower"
     uses_torch: ClassVar[bool] = True
+    reads_features: ClassVar[bool] = True
 
     dim: int = 64
     epochs: int = 20
@@ -121,7 +122,7 @@ class TwoTower(Recommender):
                 histories.features.shape == features.shape, f"profiles have shape {histories.features.shape}, not {features.shape}"
             )
             features = scale.apply(histories.features)
-        latest = torch.from_numpy(histories.latest(self.latest).astype(np.int64))
+        latest = torch.from_numpy(histories.only_taken().latest(self.latest).astype(np.int64))
         with torch.no_grad():
             users = self._fitted_network().users(latest, torch.from_numpy(features)).numpy()
         return np.asarray(users / np.float32(self.temperature), dtype=np.float32)

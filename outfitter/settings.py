@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     gate_too_good: float = Field(0.6, gt=0, le=1, description="NDCG above which a result is taken for a leak and refused.")
     drift_sample: int = Field(100_000, ge=100, description="Rows a side that a drift report looks at.")
     drift_share: float = Field(0.3, gt=0, le=1, description="Share of drifted columns that makes the verdict 'drift'.")
+    drift_numerical: float = Field(0.2, gt=0, description="Shift of a number, in standard deviations, that counts as drift.")
+    drift_categorical: float = Field(0.15, gt=0, le=1, description="Jensen-Shannon distance of a category that counts as drift.")
     shop_users: int = Field(5_000, ge=10, description="Users of the synthetic shop.")
     shop_items: int = Field(2_000, ge=20, description="Items of the synthetic shop.")
     shop_interactions: int = Field(200_000, ge=100, description="Interactions of the synthetic shop.")
@@ -95,7 +97,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, env_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then ``outfitter.toml``."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

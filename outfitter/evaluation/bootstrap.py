@@ -43,7 +43,7 @@ def detectable_effect(differences: Values, alpha: float, power: float) -> float:
 
     Normal approximation: (z(1 - alpha) + z(power)) * sd / sqrt(n).
     """
-    return _quantiles(alpha, power) * float(differences.std(ddof=1)) / len(differences) ** 0.5
+    return _quantiles(alpha, power) * float(differences.std(ddof=1)) / float(np.sqrt(len(differences)))
 
 
 def users_needed(differences: Values, effect: float, alpha: float, power: float) -> int:
@@ -52,4 +52,5 @@ def users_needed(differences: Values, effect: float, alpha: float, power: float)
 
 
 def _quantiles(alpha: float, power: float) -> float:
-    return NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(power)
+    normal = NormalDist()
+    return normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)

@@ -97,5 +97,6 @@ def item_table(snapshot: Snapshot, items: Catalogue, features: pl.DataFrame, ask
     rows = wanted.join(features, on="item_key", how="left", maintain_order="left")
     described = wanted.join(snapshot.items(asked).select("item_key", *CODED).collect(), on="item_key", how="left", maintain_order="left")
     codes = described.select(pl.col(name).rank("dense").fill_null(0).cast(pl.Int32) for name in CODED)
-    sizes = tuple(int(column.max() or 0) + 1 for column in codes)
-    return ItemTable(model_inputs(rows, ITEM_FEATURES, asked), codes.to_numpy(), CODED, sizes)
+    numbers = codes.to_numpy()
+    sizes = tuple(int(size) + 1 for size in numbers.max(axis=0, initial=0))
+    return ItemTable(model_inputs(rows, ITEM_FEATURES, asked), numbers, CODED, sizes)

@@ -16,7 +16,7 @@ from outfitter.schema import COUNT, KEY, STRING, UTC_TIME, Schema
 
 FEATURES_VERSION = 1
 LAST_ITEMS = 50
-Unit = Literal["events", "days", "money", "share", "day", "categories", "users", "events a day"]
+Unit = Literal["events", "money", "share", "day", "categories", "users", "events a day"]
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,20 @@ from pathlib import Path
 from outfitter.errors import LockedError
 
 
+_held: set[Path] = set()
+
+
 @contextmanager
 def exclusive(home: Path, now: datetime) -> Iterator[None]:
-    """Hold the home's lock. Raises LockedError naming the holder when another process has it.
+    """Hold the home's lock; a process that holds it already may enter again, so a flow runs alike alone and inside another.
+
+    Raises LockedError naming the holder when another process has it.
 
     The kernel frees it when the process ends, ``kill -9`` included, so there is no stale lock to clean up.
     """
+    if home in _held:
+        yield
+        return
     with (home / "outfitter.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -32,7 +40,11 @@ def exclusive(home: Path, now: datetime) -> Iterator[None]:
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "since": now.isoformat(timespec="seconds"), "command": " ".join(sys.argv[1:])}))
         file.flush()
-        yield
+        _held.add(home)
+        try:
+            yield
+        finally:
+            _held.remove(home)
 
 
 def _holder(text: str) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
+from outfitter.features.asof import Windows
 from outfitter.lake.snapshot import Snapshot
 
 NUMERICAL = ("price", "value", "quantity", "days_since_first_sale", "user_purchases_before")
 CATEGORICAL = ("event", "category", "colour", "brand", "channel", "market", "weekday")
+
+
+def reference_window(windows: Windows, weeks: int) -> tuple[datetime, datetime]:
+    """The window the newest models learnt their rows from: the ``weeks`` before the newest window starts."""
+    return windows.test_from - timedelta(weeks=weeks), windows.test_from
 
 
 def window_rows(snapshot: Snapshot, since: datetime, until: datetime) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.pyfunc.model import PythonModel
 
 import models
 from models.data import Histories
@@ -15,7 +16,7 @@ from models.data import Histories
 DAYS_APART = 1.0
 
 
-class OutfitterModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class OutfitterModel(PythonModel):
     """Input: a column ``items``, each row a user's item ids, oldest first. Output: columns ``items`` and ``scores``, best first."""
 
     def load_context(self, context: Any) -> None:

@@ -19,6 +19,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
 from models.base import Recommender
+from outfitter.errors import ModelError
 from outfitter.settings import Settings
 
 REGISTERED = "outfitter"
@@ -87,7 +88,10 @@ class Registry:
         found = self.client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run_id}'")
         if found:
             return self._version(found[0])
-        logged = self.run(run_id).outputs.model_outputs[0].model_id
+        outputs = self.run(run_id).outputs
+        if outputs is None or not outputs.model_outputs:
+            raise ModelError(f"the MLflow run '{run_id}' has no model", "Train again; the run is kept for you to look at.")
+        logged = outputs.model_outputs[0].model_id
         made = self.client.create_model_version(REGISTERED, f"models:/{logged}", run_id, tags=dict(tags), model_id=logged)
         return self._version(made)
 

@@ -1,0 +1,90 @@
+"""train: fit every family, choose on the validation window, let the gate decide on the test window, promote."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import models
+from prefect import flow
+
+from flows.materialize import materialization_of
+from outfitter.errors import LakeError
+from outfitter.evaluation.training import Material
+from outfitter.features.asof import Windows
+from outfitter.lake import stages
+from outfitter.progress import report
+from outfitter.registry.candidates import recipes, training_fingerprint
+from outfitter.registry.gate import Decision
+from outfitter.registry.promotion import Contest, recipe_of, require_champion
+from tasks.artifacts import leave
+from tasks.training import bootstrap, fit_all, gate, refresh, set_exams
+from tasks.work import THREADS, Work, at_work
+
+
+@flow(name="train", log_prints=False, task_runner=THREADS)
+def train(as_of: datetime | None = None, now: datetime | None = None) -> dict[str, Any]:
+    """Train all configured models on the newest materialized features and let the gate decide on the best."""
+    with at_work(now) as work:
+        material, moment = ready_material(work, as_of)
+        windows = Windows.before(moment, work.settings.window_days)
+        print_ = training_fingerprint(material, windows)
+        if (done := stages.find(work.lake, "train", print_)) is not None:
+            report("train", "nothing to retrain", "skipped")
+            return {**done, "new": False}
+        work.registry.close_orphans()
+        outputs = _train(work, material, windows, print_)
+        _leave(outputs)
+        report("train", f"{outputs['decisions'][-1]['verdict']}; in production: {outputs['champion']['model']}", "done")
+        return {**stages.record(work.lake, "train", print_, outputs, work.now), "new": True}
+
+
+def ready_material(work: Work, as_of: datetime | None) -> tuple[Material, datetime]:
+    """The newest snapshot with its features. Raises LakeError when they have not been materialized."""
+    snapshot = work.snapshot()
+    moment = as_of or snapshot.as_of
+    print_ = materialization_of(work, snapshot, moment)
+    if stages.find(work.lake, "materialize", print_) is None:
+        raise LakeError(f"there are no features as of {moment:%Y-%m-%d %H:%M} for the newest snapshot", "Run 'outfitter materialize' first.")
+    return work.material(snapshot, print_), moment
+
+
+def _train(work: Work, material: Material, windows: Windows, print_: str) -> dict[str, Any]:
+    validation, test = set_exams(material, windows)
+    candidates = fit_all(work, recipes(work.settings), material, validation)
+    contest = Contest(material, test, work.registry, print_, work.now)
+    decisions: list[Decision] = []
+    if work.registry.champion() is None or _bootstrapped_here(contest):
+        decisions.append(bootstrap(contest, candidates))
+    decision, _ = gate(contest, candidates)
+    decisions.append(decision)
+    if not decision.goes_live and _stale(work, windows):
+        decisions.append(refresh(contest))
+    champion = require_champion(work.registry)
+    return {
+        "snapshot": material.snapshot.id,
+        "windows": [windows.validation_from.isoformat(), windows.test_from.isoformat(), windows.as_of.isoformat()],
+        "models": [candidate.outputs() for candidate in candidates],
+        "decisions": [d.record() for d in decisions],
+        "champion": {"model": recipe_of(champion).model, "version": champion.version, "run_id": champion.run_id},
+    }
+
+
+def _bootstrapped_here(contest: Contest) -> bool:
+    """Whether a killed run of this very training made the first champion: its decision then belongs to this run's story."""
+    from outfitter.registry.promotion import decided
+
+    lake = contest.material.snapshot.lake
+    return decided(lake, stages.fingerprint("decision", training=contest.fingerprint, step="bootstrap")) is not None
+
+
+def _stale(work: Work, windows: Windows) -> bool:
+    fitted = models.load(require_champion(work.registry).path).fit_until
+    return datetime.fromisoformat(fitted) < windows.as_of
+
+
+def _leave(outputs: dict[str, Any]) -> None:
+    scores = "\n".join(f"| {m['model']} | {m['scores']['ndcg'][0]:.4f} | {m['run_id']} |" for m in outputs["models"])
+    table = f"| model | NDCG | MLflow run |\n|---|---|---|\n{scores}"
+    decisions = {d["verdict"]: d["reason"] for d in outputs["decisions"]}
+    leave("train", "Trained and compared", {"in production": outputs["champion"]["model"], **decisions}, table)

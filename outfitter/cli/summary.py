@@ -1,0 +1,106 @@
+"""The summary at the end of a run: what came in, what was learnt, what was decided, who gets what, and where to look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from outfitter.settings import Settings
+
+METRICS = (("ndcg", "NDCG"), ("recall", "Recall"), ("map", "MAP"))
+
+
+def show(console: Console, result: dict[str, Any], settings: Settings) -> None:
+    """Print the summary of ``outfitter run``."""
+    if nothing_new(result):
+        console.print("[bold]Nothing new:[/] no new deliveries, nothing to retrain, the lists are up to date.")
+    parts = [_data(result["ingest"]), _features(result["materialize"]), _models(result["train"], settings.list_length)]
+    parts += [_decisions(result["train"]), _lists(result["recommend"]), _drift(result["monitor"]), _where(result, settings)]
+    for part in parts:
+        console.print(part)
+
+
+def nothing_new(result: dict[str, Any]) -> bool:
+    later = ("materialize", "train", "recommend", "monitor")
+    return not result["ingest"]["new_deliveries"] and not any(result[stage]["new"] for stage in later)
+
+
+def _facts(title: str, rows: dict[str, Any]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(Text(name, style="dim"), Text(str(value)))
+    return Panel(table, title=title, title_align="left", border_style="dim")
+
+
+def _data(ingest: dict[str, Any]) -> RenderableType:
+    rows = {
+        "rows": f"{ingest['rows_in']:,} in, {ingest['rows_accepted']:,} accepted, {ingest['rows_quarantined']:,} quarantined",
+        "deliveries": f"{ingest['new_deliveries']} new",
+        "lake": f"{ingest['interactions']:,} interactions, {ingest['users']:,} users, {ingest['items']:,} items, as of {ingest['as_of'][:16]}",
+        "snapshot": ingest["snapshot"],
+    }
+    for reason, count in ingest["quarantine_reasons"].items():
+        rows[f"quarantined {count:,}"] = reason
+    for name, why in ingest["stopped"].items():
+        rows[f"STOPPED {name}"] = why
+    if ingest["stub_items"]:
+        rows["warning"] = f"{ingest['stub_items']:,} items are not in the catalogue: kept as stubs, never recommended until catalogued"
+    return _facts("Data", rows)
+
+
+def _features(materialize: dict[str, Any]) -> RenderableType:
+    counts = f"{materialize['user_features']} user features in {materialize['user_rows']:,} rows, {materialize['item_features']} item features in "
+    checked = f"{materialize['read_back']} entities read back from the online store, all as offline"
+    return _facts("Features", {"computed": counts + f"{materialize['item_rows']:,} rows, {materialize['cutoffs']} cut-offs", "checked": checked})
+
+
+def _models(train: dict[str, Any], k: int) -> RenderableType:
+    table = Table(title=f"Models on the validation window ({train['models'][0]['users']:,} users, 95% intervals)", title_justify="left")
+    table.add_column("model")
+    for _, title in METRICS:
+        table.add_column(f"{title}@{k}", justify="right")
+    table.add_column("coverage", justify="right")
+    table.add_column("fit", justify="right")
+    for model in sorted(train["models"], key=lambda m: -m["scores"]["ndcg"][0]):
+        cells = ["{:.4f} [{:.4f}, {:.4f}]".format(*model["scores"][name]) for name, _ in METRICS]
+        table.add_row(model["model"], *cells, f"{model['coverage']:.0%}", f"{model['fit_seconds']:.1f} s")
+    return table
+
+
+def _decisions(train: dict[str, Any]) -> RenderableType:
+    rows = {}
+    for decision in train["decisions"]:
+        rival = f" against {decision['champion']}" if decision["champion"] else ""
+        rows[f"{decision['challenger']}{rival}"] = f"{decision['verdict'].upper()}: {decision['reason']}"
+    rows["in production"] = f"{train['champion']['model']} (version {train['champion']['version']})"
+    return _facts("The gate", rows)
+
+
+def _lists(batch: dict[str, Any]) -> RenderableType:
+    told = f"{batch['users']:,} users by {batch['model']} version {batch['model_version']}, {batch['items_shown']:,} different items"
+    example = batch["example"]
+    table = Table.grid(padding=(0, 3))
+    table.add_row(Text("took", style="dim"), Text("is recommended", style="dim"))
+    history, shown = example["history"], example["recommended"]
+    for place in range(max(len(history), len(shown))):
+        table.add_row(*(side[place] if place < len(side) else "" for side in (history, shown)))
+    body = Group(Text(told), Text(f"\nUser {example['user_id']}, for example:", style="dim"), table)
+    return Panel(body, title="Recommendations", title_align="left", border_style="dim")
+
+
+def _drift(monitor: dict[str, Any]) -> RenderableType:
+    return _facts("Drift", {"verdict": "DRIFT" if monitor["drifted"] else "no drift", "why": monitor["reason"], "event": monitor["event"]})
+
+
+def _where(result: dict[str, Any], settings: Settings) -> RenderableType:
+    rows = {
+        "data docs": result["ingest"]["data_docs"],
+        "drift report": result["monitor"]["report"],
+        "Prefect UI": f"PREFECT_HOME={settings.home / 'prefect'} DO_NOT_TRACK=true prefect server start",
+        "MLflow UI": f"mlflow ui --backend-store-uri {settings.tracking_uri}",
+    }
+    return _facts("Where to look", rows)

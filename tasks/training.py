@@ -1,0 +1,73 @@
+"""Fitting candidates, in parallel, and what the gate makes of them."""
+
+from __future__ import annotations
+
+import time
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from models.base import Recipe
+from models.families import family
+from outfitter.evaluation.exam import Exam, Result, set_exam
+from outfitter.evaluation.training import Material
+from outfitter.features.asof import Windows
+from outfitter.progress import report
+from outfitter.registry import promotion
+from outfitter.registry.candidates import Candidate, train_candidate
+from outfitter.registry.gate import Decision
+from outfitter.registry.promotion import Contest
+from tasks.work import Work
+
+
+@task(name="fit", task_run_name="fit {recipe.model}", cache_policy=NO_CACHE)
+def fit(work: Work, recipe: Recipe, material: Material, exam: Exam) -> Candidate:
+    """Fit, examine and log one candidate."""
+    report("train", f"fitting {recipe.model}")
+    return train_candidate(recipe, material, exam, work.registry, work.now, time.perf_counter)
+
+
+def fit_all(work: Work, recipes: list[Recipe], material: Material, exam: Exam) -> list[Candidate]:
+    """All candidates as parallel tasks; those that learn with torch carry the tag ``gpu``."""
+    futures = [fit.with_options(tags=_tags(recipe)).submit(work, recipe, material, exam) for recipe in recipes]
+    candidates = []
+    for number, future in enumerate(futures, start=1):
+        candidates.append(future.result())
+        report("train", f"fitted {candidates[-1].recipe.model}", done=number, total=len(futures))
+    return candidates
+
+
+def _tags(recipe: Recipe) -> list[str]:
+    return ["gpu"] if family(recipe.model).uses_torch else []
+
+
+@task(name="set exams", cache_policy=NO_CACHE)
+def set_exams(material: Material, windows: Windows) -> tuple[Exam, Exam]:
+    """The exam on the validation window, which chooses, and the one on the test window, which only the gate sees."""
+    cutoffs = (windows.validation_from, windows.test_from, windows.as_of)
+    validation, test = [
+        set_exam(material.snapshot, material.settings, asked, until, material.rows("user_features", asked))
+        for asked, until in zip(cutoffs, cutoffs[1:], strict=False)
+    ]
+    return validation, test
+
+
+@task(name="bootstrap", cache_policy=NO_CACHE)
+def bootstrap(contest: Contest, candidates: list[Candidate]) -> Decision:
+    """Put the best popularity model in production when nothing is."""
+    report("train", "putting a first model in production")
+    return promotion.bootstrap(contest, candidates)
+
+
+@task(name="gate", cache_policy=NO_CACHE)
+def gate(contest: Contest, candidates: list[Candidate]) -> tuple[Decision, dict[str, Result]]:
+    """The best candidate against the champion and the best baseline."""
+    report("train", "comparing challenger and champion on the test window")
+    return promotion.challenge(contest, candidates)
+
+
+@task(name="refresh", cache_policy=NO_CACHE)
+def refresh(contest: Contest) -> Decision:
+    """Fit the champion's recipe again on newer data."""
+    report("train", "bringing the champion up to date")
+    return promotion.refresh(contest)

@@ -1,0 +1,72 @@
+"""What every flow works with: settings made active, a home that can be written, its lock, the lake, and the moment of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from outfitter.errors import LakeError
+from outfitter.evaluation.training import Material
+from outfitter.features.spec import FEATURE_TABLES
+from outfitter.lake.founding import facts
+from outfitter.lake.lock import exclusive
+from outfitter.lake.snapshot import Snapshot, open_snapshot
+from outfitter.lake.tables import Lake
+from outfitter.registry.versions import Registry
+from outfitter.settings import Settings, load_settings
+
+
+THREADS: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
+"""Tasks that run side by side in this process; each of them uses the cores it needs."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One flow's surroundings. ``now`` is when the run was due: nothing below reads the clock."""
+
+    settings: Settings
+    now: datetime
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake(self.settings.lake_root)
+
+    @cached_property
+    def features(self) -> Lake:
+        return Lake(self.settings.lake_root, FEATURE_TABLES)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.settings)
+
+    @property
+    def docs(self) -> Path:
+        return self.settings.reports / "validation"
+
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot. Raises LakeError before the first ingest."""
+        if facts(self.lake) is None:
+            raise LakeError(f"the lake '{self.lake.root}' is empty", "Run 'outfitter ingest' (or 'outfitter run') first.")
+        return open_snapshot(self.lake)
+
+    def material(self, snapshot: Snapshot, materialization: str) -> Material:
+        return Material(snapshot, self.features, materialization, self.settings)
+
+
+@contextmanager
+def at_work(now: datetime | None = None, **overrides: Any) -> Iterator[Work]:
+    """Open the home for one flow. Raises HomeError, LockedError or SettingsError before anything is touched."""
+    settings = load_settings(**overrides)
+    settings.activate()
+    settings.prepare_home()
+    now = now or flow_run.scheduled_start_time or datetime.now(UTC)
+    with exclusive(settings.home, now):
+        yield Work(settings, now)
