@@ -19,6 +19,7 @@ from outfitter.errors import OutfitterError
 from outfitter.settings import Settings
 
 START_SECONDS = 60.0
+DRAIN_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -42,6 +43,7 @@ def prefect_server(settings: Settings) -> Iterator[Callable[[], None]]:
     try:
         yield lambda: _wait_until_healthy(server, os.environ["PREFECT_API_URL"], log)
     finally:
+        _send_what_is_queued()
         _stop(server)
 
 
@@ -83,6 +85,16 @@ def _healthy(api: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):  # not listening yet
         return False
+
+
+def _send_what_is_queued() -> None:
+    """Logs and events leave by background threads; left in their queues, they would be retried for a minute after the server has gone."""
+    if "prefect" in sys.modules:
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
+
+        for worker in (EventsWorker, APILogWorker):
+            worker.drain_all(timeout=DRAIN_SECONDS)
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
