@@ -32,9 +32,7 @@ def build_docs(folder: Path) -> Path:
 _NO_PAGE: Any = ["none"]  # an empty list would mean every page
 
 
-def add_page(
-    folder: Path, suite: ExpectationSuite, key: ValidationResultIdentifier, result: ExpectationSuiteValidationResult
-) -> Path:
+def add_page(folder: Path, suite: ExpectationSuite, key: ValidationResultIdentifier, result: ExpectationSuiteValidationResult) -> Path:
     """Keeps one shortened result and writes its page and its suite's; returns the result's. The index is left to ``build_docs``.
 
     A suite's page shows its parameters as of the last validation; a result's page shows those it was held to.
@@ -58,9 +56,7 @@ def context(docs: Path | None) -> AbstractDataContext:
         defaults.stores[defaults.expectations_store_name]["store_backend"] = _files(docs.resolve() / "suites", ".json")
         defaults.stores[defaults.validation_results_store_name]["store_backend"] = _files(docs.resolve() / "results", ".json")
         defaults.data_docs_sites = {"validations": _site(docs.resolve() / SITE)}
-    config = DataContextConfig(
-        store_backend_defaults=defaults, analytics_enabled=False, progress_bars=ProgressBarsConfig(globally=False)
-    )
+    config = DataContextConfig(store_backend_defaults=defaults, analytics_enabled=False, progress_bars=ProgressBarsConfig(globally=False))
     return gx.get_context(project_config=config, mode="ephemeral")
 
 

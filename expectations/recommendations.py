@@ -74,12 +74,7 @@ def summary(lists: pl.DataFrame, *, available: pl.Series, seen: pl.DataFrame) ->
 
     available: the item keys that may be shown. seen: ``user_key`` and ``item_key`` of what users had before; pairs may repeat.
     """
-    shown = (
-        lists.select("user_key", pl.col("items").alias("item_key"))
-        .with_row_index("list")
-        .explode("item_key")
-        .drop_nulls("item_key")
-    )
+    shown = lists.select("user_key", pl.col("items").alias("item_key")).with_row_index("list").explode("item_key").drop_nulls("item_key")
     barred = shown.filter(~pl.col("item_key").is_in(available.implode())).group_by("list").len("n_unavailable")
     had = shown.join(seen.unique(), on=["user_key", "item_key"], how="semi").group_by("list").len("n_seen")
     counted = lists.with_row_index("list").join(barred, on="list", how="left", maintain_order="left")
@@ -98,7 +93,5 @@ def _of_lists() -> list[pl.Expr]:
         items.list.len().fill_null(0).alias("n_items"),
         items.list.n_unique().fill_null(0).alias("n_distinct"),
         (scores.list.eval(element.diff() > 0).list.any().not_()).fill_null(value=False).alias("ordered"),
-        (same_length & scores.list.eval(element.is_finite().fill_null(value=False)).list.all())
-        .fill_null(value=False)
-        .alias("finite"),
+        (same_length & scores.list.eval(element.is_finite().fill_null(value=False)).list.all()).fill_null(value=False).alias("finite"),
     ]

@@ -44,9 +44,7 @@ class Validation:
     page: Path | None
 
 
-def validate(
-    frame: pl.DataFrame, suite: ExpectationSuite, *, name: str, docs: Path | None, row_label: str = "sequence"
-) -> Validation:
+def validate(frame: pl.DataFrame, suite: ExpectationSuite, *, name: str, docs: Path | None, row_label: str = "sequence") -> Validation:
     """Holds ``frame`` to ``suite``.
 
     name: what is validated, for a person (it names the run in the docs). docs: the folder of the data docs, or None. row_label:
@@ -62,9 +60,7 @@ def validate(
     return Validation(validation_id, not why, failed, why, _statistics(frame, failed, results), page)
 
 
-def _run(
-    frame: pd.DataFrame, suite: ExpectationSuite, name: str
-) -> tuple[ValidationResultIdentifier, ExpectationSuiteValidationResult]:
+def _run(frame: pd.DataFrame, suite: ExpectationSuite, name: str) -> tuple[ValidationResultIdentifier, ExpectationSuiteValidationResult]:
     from great_expectations import RunIdentifier
 
     ran = _checkpoint(suite).run(batch_parameters={"dataframe": frame}, run_id=RunIdentifier(run_name=_folder(name)))

@@ -28,7 +28,10 @@ user_rows = FeatureView(
     ttl=TTL,
     online=False,
     source=source("user_features"),
-    schema=[*(Field(name=f.name, dtype=Float32, description=f.definition) for f in USER_FEATURES), Field(name="last_items", dtype=Array(Int64))],
+    schema=[
+        *(Field(name=f.name, dtype=Float32, description=f.definition) for f in USER_FEATURES),
+        Field(name="last_items", dtype=Array(Int64)),
+    ],
 )
 item_rows = FeatureView(
     name="item_features",

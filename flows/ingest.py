@@ -30,7 +30,7 @@ def ingest(source: str | None = None, path: str | None = None, now: datetime | N
         judgements = _take_in(work, arrivals, bench) if arrivals else []
         if arrivals:
             build_docs(work.docs)
-        snapshot = _snapshot(work, judgements)
+        snapshot = _snapshot(work)
         return _summary(work, arrivals, judgements, snapshot)
 
 
@@ -45,7 +45,7 @@ def _take_in(work: Work, arrivals: list[Arrival], bench: Any) -> list[Judgement]
     return judgements
 
 
-def _snapshot(work: Work, judgements: list[Judgement]) -> Snapshot:
+def _snapshot(work: Work) -> Snapshot:
     """The snapshot of what is accepted. When nothing is, the reasons that stopped the deliveries are the error."""
     try:
         return take_snapshot(work.lake, work.now)

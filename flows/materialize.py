@@ -44,8 +44,10 @@ def _materialize(work: Work, snapshot: Snapshot, as_of: datetime, print_: str) -
     windows = Windows.before(as_of, work.settings.window_days)
     cutoffs = windows.cutoffs(work.settings.training_cutoffs)
     compute(work, snapshot, windows, cutoffs, print_)
-    compared = send_online(work, apply(work, print_, as_of), as_of)
-    counts = [work.features.scan(table).filter(pl.col("materialization") == print_).select(pl.len()).collect().item() for table in FEATURE_TABLES]
+    compared = send_online(work, apply(work, print_), as_of)
+    counts = [
+        work.features.scan(table).filter(pl.col("materialization") == print_).select(pl.len()).collect().item() for table in FEATURE_TABLES
+    ]
     return {
         "materialization": print_,
         "snapshot": snapshot.id,

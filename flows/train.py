@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import models
 from prefect import flow
 
+import models
 from flows.materialize import materialization_of
 from outfitter.errors import LakeError
 from outfitter.evaluation.training import Material
@@ -16,7 +16,7 @@ from outfitter.lake import stages
 from outfitter.progress import report
 from outfitter.registry.candidates import recipes, training_fingerprint
 from outfitter.registry.gate import Decision
-from outfitter.registry.promotion import Contest, recipe_of, require_champion
+from outfitter.registry.promotion import Contest, decided, recipe_of, require_champion
 from tasks.artifacts import leave
 from tasks.training import bootstrap, fit_all, gate, refresh, set_exams
 from tasks.work import THREADS, Work, at_work
@@ -45,7 +45,9 @@ def ready_material(work: Work, as_of: datetime | None) -> tuple[Material, dateti
     moment = as_of or snapshot.as_of
     print_ = materialization_of(work, snapshot, moment)
     if stages.find(work.lake, "materialize", print_) is None:
-        raise LakeError(f"there are no features as of {moment:%Y-%m-%d %H:%M} for the newest snapshot", "Run 'outfitter materialize' first.")
+        raise LakeError(
+            f"there are no features as of {moment:%Y-%m-%d %H:%M} for the newest snapshot", "Run 'outfitter materialize' first."
+        )
     return work.material(snapshot, print_), moment
 
 
@@ -72,10 +74,7 @@ def _train(work: Work, material: Material, windows: Windows, print_: str) -> dic
 
 def _bootstrapped_here(contest: Contest) -> bool:
     """Whether a killed run of this very training made the first champion: its decision then belongs to this run's story."""
-    from outfitter.registry.promotion import decided
-
-    lake = contest.material.snapshot.lake
-    return decided(lake, stages.fingerprint("decision", training=contest.fingerprint, step="bootstrap")) is not None
+    return decided(contest.material.snapshot.lake, contest.decision_id("bootstrap")) is not None
 
 
 def _stale(work: Work, windows: Windows) -> bool:

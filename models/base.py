@@ -56,9 +56,7 @@ class Recommender(ABC):
     def score(self, query: Any, items: slice) -> Float:
         """float32[n_users, len(items)]: the block's scores for a contiguous run of item positions."""
 
-    def recommend(
-        self, histories: Histories, k: int, available: NDArray[np.bool_] | None = None, exclude_seen: bool = True
-    ) -> TopK:
+    def recommend(self, histories: Histories, k: int, available: NDArray[np.bool_] | None = None, exclude_seen: bool = True) -> TopK:
         """The best ``k`` items for each of n users.
 
         available: bool[n_items], all when None. Users whose history is empty get what sold most recently. Rows with fewer than k
@@ -69,8 +67,7 @@ class Recommender(ABC):
         require(newest < len(self.item_ids), f"a history names item {newest}, the model knows {len(self.item_ids)}")
         blocks = range(0, histories.n_users, USER_BLOCK)
         parts = [
-            self._recommend_block(histories.rows(u, min(u + USER_BLOCK, histories.n_users)), k, available, exclude_seen)
-            for u in blocks
+            self._recommend_block(histories.rows(u, min(u + USER_BLOCK, histories.n_users)), k, available, exclude_seen) for u in blocks
         ]
         return TopK.concatenate(parts, k)
 

@@ -12,9 +12,7 @@ from models.popularity import Popularity, RecentPopularity
 from models.two_tower import TwoTower
 from outfitter.errors import ModelError
 
-FAMILIES: dict[str, type[Recommender]] = {
-    family.name: family for family in (Popularity, RecentPopularity, ItemKNN, ImplicitALS, TwoTower)
-}
+FAMILIES: dict[str, type[Recommender]] = {family.name: family for family in (Popularity, RecentPopularity, ItemKNN, ImplicitALS, TwoTower)}
 
 
 def family(name: str) -> type[Recommender]:

@@ -135,9 +135,7 @@ def nearest(
 
 
 @reordered
-def fold_in(
-    indptr: NDArray[np.int64], items: Positions, confidence: Float, factors: Float, gram: NDArray[np.float64], out: Float
-) -> None:
+def fold_in(indptr: NDArray[np.int64], items: Positions, confidence: Float, factors: Float, gram: NDArray[np.float64], out: Float) -> None:
     """Solve (gram + sum (c - 1) y y') x = sum c y for each CSR row of items y with confidences c, by Cholesky; x goes to ``out``.
 
     The user's half-step of Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets" (2008), equation 4.

@@ -7,9 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def sampled_softmax(
-    queries: Tensor, candidates: Tensor, items: Tensor, log_q: Tensor, weights: Tensor, temperature: float
-) -> Tensor:
+def sampled_softmax(queries: Tensor, candidates: Tensor, items: Tensor, log_q: Tensor, weights: Tensor, temperature: float) -> Tensor:
     """In-batch sampled softmax with logQ correction; a scalar, the weighted mean over the batch.
 
     queries, candidates: [b, dim], of length one, row r of both being a pair that met; items int64[b] the candidates' positions;

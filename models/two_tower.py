@@ -118,9 +118,7 @@ class TwoTower(Recommender):
         scale = self._user_scale()
         features = np.zeros((histories.n_users, len(scale.mean)), dtype=np.float32)
         if histories.features is not None:
-            require(
-                histories.features.shape == features.shape, f"profiles have shape {histories.features.shape}, not {features.shape}"
-            )
+            require(histories.features.shape == features.shape, f"profiles have shape {histories.features.shape}, not {features.shape}")
             features = scale.apply(histories.features)
         latest = torch.from_numpy(histories.only_taken().latest(self.latest).astype(np.int64))
         with torch.no_grad():

@@ -1,14 +1,14 @@
 """Everything Outfitter raises on purpose.
 
-    OutfitterError              what a person can mend; the command line prints it and exits with 2
-    |-- SettingsError           a setting that does not fit
-    |-- HomeError               the home folder cannot be written, or the disk is full
-    |   `-- LockedError         another process holds the home
-    |-- SourceError             a file or folder that cannot be read as the source it is said to be
-    |-- LakeError               a table or snapshot that is missing or does not fit
-    |-- StoppedByValidation     a table-level expectation failed
-    `-- ModelError              an artifact or a fit that does not fit its data
-        `-- NotEnoughData       too little to train or to compare on
+OutfitterError              what a person can mend; the command line prints it and exits with 2
+|-- SettingsError           a setting that does not fit
+|-- HomeError               the home folder cannot be written, or the disk is full
+|   `-- LockedError         another process holds the home
+|-- SourceError             a file or folder that cannot be read as the source it is said to be
+|-- LakeError               a table or snapshot that is missing or does not fit
+|-- StoppedByValidation     a table-level expectation failed
+`-- ModelError              an artifact or a fit that does not fit its data
+    `-- NotEnoughData       too little to train or to compare on
 """
 
 from __future__ import annotations

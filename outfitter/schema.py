@@ -205,7 +205,6 @@ def empty(schema: Schema) -> pl.DataFrame:
 def conform(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """``frame`` with the columns of ``schema`` in its order and dtypes; absent columns become null."""
     columns = [
-        pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in schema.items()
+        pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items()
     ]
     return frame.select(columns)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
-from feast import FeatureStore
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -15,6 +15,9 @@ from outfitter.features.spec import FEATURE_TABLES
 from outfitter.lake.snapshot import Snapshot
 from outfitter.progress import report
 from tasks.work import Work
+
+if TYPE_CHECKING:  # Feast takes seconds to import, and a run that finds nothing new never needs it
+    from feast import FeatureStore
 
 READ_BACK = 200
 
@@ -34,11 +37,10 @@ def compute(work: Work, snapshot: Snapshot, windows: Windows, cutoffs: list[date
 
 
 @task(name="feast apply", cache_policy=NO_CACHE)
-def apply(work: Work, materialization: str, newest: datetime) -> FeatureStore:
+def apply(work: Work, materialization: str) -> FeatureStore:
     """Export the rows of a materialization and register the views over them."""
     report("materialize", "registering the features with Feast")
-    users, items = (work.features.scan(table).filter(pl.col("materialization") == materialization).collect() for table in FEATURE_TABLES)
-    feast.export(work.settings.home / "feast" / "rows", users, items, newest)
+    feast.ensure_exported(work.settings.home / "feast" / "rows", work.features, materialization)
     store = feast.open_store()
     feast.apply(store)
     return store

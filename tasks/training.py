@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -47,7 +48,7 @@ def set_exams(material: Material, windows: Windows) -> tuple[Exam, Exam]:
     cutoffs = (windows.validation_from, windows.test_from, windows.as_of)
     validation, test = [
         set_exam(material.snapshot, material.settings, asked, until, material.rows("user_features", asked))
-        for asked, until in zip(cutoffs, cutoffs[1:], strict=False)
+        for asked, until in pairwise(cutoffs)
     ]
     return validation, test
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from outfitter.errors import LakeError
 from outfitter.evaluation.training import Material
@@ -23,8 +24,7 @@ from outfitter.lake.tables import Lake
 from outfitter.registry.versions import Registry
 from outfitter.settings import Settings, load_settings
 
-
-THREADS: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
+THREADS = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=2))
 """Tasks that run side by side in this process; each of them uses the cores it needs."""
 
 
@@ -67,6 +67,6 @@ def at_work(now: datetime | None = None, **overrides: Any) -> Iterator[Work]:
     settings = load_settings(**overrides)
     settings.activate()
     settings.prepare_home()
-    now = now or flow_run.scheduled_start_time or datetime.now(UTC)
+    now = now or flow_run.scheduled_start_time
     with exclusive(settings.home, now):
         yield Work(settings, now)

@@ -19,7 +19,12 @@ from outfitter.datasets.synthetic import Shop, write_shop
 REPOSITORY = Path(__file__).parents[1]
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
 TINY = Shop(users=120, items=80, interactions=4_000, days=150, seed=3)
-TINY_SETTINGS = {"OUTFITTER_MODELS": '["item_knn"]', "OUTFITTER_TRAINING_CUTOFFS": "2", "OUTFITTER_WINDOW_DAYS": "14", "OUTFITTER_N_BUCKETS": "2"}
+TINY_SETTINGS = {
+    "OUTFITTER_MODELS": '["item_knn"]',
+    "OUTFITTER_TRAINING_CUTOFFS": "2",
+    "OUTFITTER_WINDOW_DAYS": "14",
+    "OUTFITTER_N_BUCKETS": "2",
+}
 
 
 @dataclass(frozen=True)
@@ -89,14 +94,20 @@ def home(tmp_path: Path, blank_mlflow: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def environment(prefect_api: str) -> Callable[[Path], dict[str, str]]:
+    """The environment of a command that works in a given home with tiny settings."""
+    return lambda home: {**os.environ, "OUTFITTER_HOME": str(home), "OUTFITTER_PREFECT_API_URL": prefect_api, **TINY_SETTINGS}
+
+
 @pytest.fixture
-def outfitter(home: Path, prefect_api: str) -> Command:
-    """Runs ``outfitter ARGUMENTS`` in ``home`` with tiny settings; keyword arguments are further environment variables."""
+def outfitter(home: Path, environment: Callable[[Path], dict[str, str]]) -> Command:
+    """Runs ``outfitter ARGUMENTS`` in ``home``; keyword arguments are further environment variables."""
 
     def run(*arguments: str | Path, timeout: float = 240, **variables: str) -> Outcome:
-        environment = {**os.environ, "OUTFITTER_HOME": str(home), "OUTFITTER_PREFECT_API_URL": prefect_api, **TINY_SETTINGS, **variables}
         command = [sys.executable, "-c", "from outfitter.cli.app import main; main()", *map(str, arguments)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False, cwd=home.parent)
+        run_in = {**environment(home), **variables}
+        done = subprocess.run(command, env=run_in, capture_output=True, text=True, timeout=timeout, check=False, cwd=home.parent)
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return run

@@ -34,7 +34,9 @@ Source = Annotated[str | None, typer.Option(help="Adapter that reads the input: 
 Folder = Annotated[Path | None, typer.Option("--path", help="Folder with the source's files. The synthetic shop is drawn when left out.")]
 AsOf = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="The moment to work as of, in UTC; the newest accepted event when left out."),
+    typer.Option(
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="The moment to work as of, in UTC; the newest accepted event when left out."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print a machine-readable result on standard output and nothing else there.")]
 

@@ -38,7 +38,7 @@ def prefect_server(settings: Settings) -> Iterator[Callable[[], None]]:
     port = _free_port()
     log = settings.home / "prefect" / "server.log"
     with log.open("wb") as out:
-        server = subprocess.Popen(_command(port), stdout=out, stderr=out, env=_environment(), preexec_fn=_die_with_parent)  # noqa: PLW1509
+        server = subprocess.Popen(_command(port), stdout=out, stderr=out, env=_environment(), preexec_fn=_die_with_parent)  # noqa: PLW1509, S603
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
     try:
         yield lambda: _wait_until_healthy(server, os.environ["PREFECT_API_URL"], log)

@@ -40,7 +40,8 @@ def _data(ingest: dict[str, Any]) -> RenderableType:
     rows = {
         "rows": f"{ingest['rows_in']:,} in, {ingest['rows_accepted']:,} accepted, {ingest['rows_quarantined']:,} quarantined",
         "deliveries": f"{ingest['new_deliveries']} new",
-        "lake": f"{ingest['interactions']:,} interactions, {ingest['users']:,} users, {ingest['items']:,} items, as of {ingest['as_of'][:16]}",
+        "lake": f"{ingest['interactions']:,} interactions, {ingest['users']:,} users, {ingest['items']:,} items",
+        "as of": ingest["as_of"][:16].replace("T", " "),
         "snapshot": ingest["snapshot"],
     }
     for reason, count in ingest["quarantine_reasons"].items():
@@ -53,20 +54,23 @@ def _data(ingest: dict[str, Any]) -> RenderableType:
 
 
 def _features(materialize: dict[str, Any]) -> RenderableType:
-    counts = f"{materialize['user_features']} user features in {materialize['user_rows']:,} rows, {materialize['item_features']} item features in "
+    users = f"{materialize['user_features']} user features in {materialize['user_rows']:,} rows"
+    items = f"{materialize['item_features']} item features in {materialize['item_rows']:,} rows"
     checked = f"{materialize['read_back']} entities read back from the online store, all as offline"
-    return _facts("Features", {"computed": counts + f"{materialize['item_rows']:,} rows, {materialize['cutoffs']} cut-offs", "checked": checked})
+    return _facts(
+        "Features", {"computed": f"{users}, {items}, {materialize['cutoffs']} cut-offs", "checked": checked}
+    )
 
 
 def _models(train: dict[str, Any], k: int) -> RenderableType:
     table = Table(title=f"Models on the validation window ({train['models'][0]['users']:,} users, 95% intervals)", title_justify="left")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     for _, title in METRICS:
-        table.add_column(f"{title}@{k}", justify="right")
-    table.add_column("coverage", justify="right")
-    table.add_column("fit", justify="right")
+        table.add_column(f"{title}@{k}", justify="right", no_wrap=True)
+    table.add_column("shown", justify="right")
+    table.add_column("fit", justify="right", no_wrap=True)
     for model in sorted(train["models"], key=lambda m: -m["scores"]["ndcg"][0]):
-        cells = ["{:.4f} [{:.4f}, {:.4f}]".format(*model["scores"][name]) for name, _ in METRICS]
+        cells = ["{:.4f}\n[dim]{:.4f} to {:.4f}[/]".format(*model["scores"][name]) for name, _ in METRICS]
         table.add_row(model["model"], *cells, f"{model['coverage']:.0%}", f"{model['fit_seconds']:.1f} s")
     return table
 

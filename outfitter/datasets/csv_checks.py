@@ -106,9 +106,7 @@ def header(file: SourceFile, separator: str) -> list[str]:
     with file.path.open("rb") as stream:
         start = stream.read(BLOCK)
     if len(start) == BLOCK and b"\n" not in start:
-        raise SourceError(
-            f"{file.name} has no line break in its first {BLOCK:,} bytes, so no header", "Check that it is a CSV file"
-        )
+        raise SourceError(f"{file.name} has no line break in its first {BLOCK:,} bytes, so no header", "Check that it is a CSV file")
     text = start.decode("utf-8-sig", errors="ignore")  # checked before; only a character cut at the block's end is ignored
     try:
         record = next((cells for cells in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if cells), [])

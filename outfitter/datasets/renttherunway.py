@@ -66,6 +66,4 @@ def _items(reviews: pl.DataFrame) -> pl.DataFrame:
     winner = votes.sort("len", "category", descending=[True, False]).unique("item_id", keep="first", maintain_order=True)
     first = reviews.filter(pl.col("item_id").is_not_null()).group_by("item_id").agg(pl.col("sequence").min()).sort("sequence")
     items = first.join(winner.select("item_id", "category"), on="item_id", how="left", maintain_order="left")
-    return conform(
-        items.with_columns(pl.lit(EPOCH).alias("valid_from"), pl.lit(None, dtype=STRING).alias("unreadable")), ITEM_FRAME
-    )
+    return conform(items.with_columns(pl.lit(EPOCH).alias("valid_from"), pl.lit(None, dtype=STRING).alias("unreadable")), ITEM_FRAME)

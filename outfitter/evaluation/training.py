@@ -16,7 +16,7 @@ from outfitter.errors import NotEnoughData
 from outfitter.evaluation.inputs import Catalogue, catalogue, histories, item_table, weighted_events
 from outfitter.features.arrays import model_inputs
 from outfitter.features.spec import ITEM_FEATURES, LAST_ITEMS, USER_FEATURES
-from outfitter.features.store import open_store, training_rows
+from outfitter.features.store import ensure_exported, open_store, training_rows
 from outfitter.lake.snapshot import Snapshot
 from outfitter.lake.tables import Lake
 from outfitter.settings import Settings
@@ -64,6 +64,7 @@ def joined_rows(material: Material, events: pl.DataFrame, items: Catalogue, unti
     asked = asked.with_columns(pl.Series("position", items.positions(asked["item_key"].to_numpy()))).filter(pl.col("position") >= 0)
     if asked.is_empty():
         raise NotEnoughData(f"no target event in the {material.settings.training_cutoffs} weeks before {until:%Y-%m-%d}")
+    ensure_exported(material.settings.home / "feast" / "rows", material.features, material.materialization)
     rows = training_rows(open_store(), asked.select("user_key", "item_key", "timestamp", "weight", "position"))
     moment = pl.col("timestamp")
     return TrainingRows(

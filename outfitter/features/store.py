@@ -17,13 +17,32 @@ import numpy as np
 import polars as pl
 
 from outfitter.errors import LakeError
-from outfitter.features.spec import FEATURES_VERSION, ITEM_FEATURES, LAST_ITEMS, USER_FEATURES, Feature, names
+from outfitter.features.spec import FEATURE_TABLES, FEATURES_VERSION, ITEM_FEATURES, LAST_ITEMS, USER_FEATURES, Feature, names
+from outfitter.lake.tables import Lake
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 log = logging.getLogger("outfitter.features")
+MARKER = "materialization"
 TICK = timedelta(microseconds=1)
+
+
+def ensure_exported(folder: Path, features: Lake, materialization: str) -> datetime:
+    """Make the folder that Feast reads hold the rows of this very materialization; returns its newest cut-off.
+
+    The lake keeps the rows of every materialization, Feast's sources point at one folder: a run as of an earlier moment exports its own
+    again.
+    """
+    mine = pl.col("materialization") == materialization
+    newest = features.scan("item_features").filter(mine).select(pl.col("cutoff").max()).collect().item()
+    marker = folder / MARKER
+    if not marker.exists() or marker.read_text() != materialization:
+        marker.unlink(missing_ok=True)
+        users, items = (features.scan(table).filter(mine).collect() for table in FEATURE_TABLES)
+        export(folder, users, items, newest)
+        marker.write_text(materialization)
+    return newest  # type: ignore[no-any-return]
 
 
 def export(folder: Path, users: pl.DataFrame, items: pl.DataFrame, newest: datetime) -> None:
@@ -74,15 +93,18 @@ def apply(store: FeatureStore) -> list[str]:
 def training_rows(store: FeatureStore, events: pl.DataFrame) -> pl.DataFrame:
     """The feature rows that were known just before each event.
 
-    events: user_key, item_key, timestamp and whatever else should travel along. The join asks as of one microsecond before the event, since features as
-    of a cut-off hold what happened at it. Returns ``events`` in the same order with the columns of both feature lists and last_items.
+    events: user_key, item_key, timestamp and whatever else should travel along. The join asks as of one microsecond before the event,
+    since features as of a cut-off hold what happened at it. Returns ``events`` in the same order with the columns of both feature lists
+    and last_items. Raises LakeError when the join loses a row.
     """
     asked = events.with_row_index("row").with_columns((pl.col("timestamp") - TICK).alias("event_timestamp"))
     entities = asked.select(pl.col("row").cast(pl.Int64), pl.col("user_key", "item_key").cast(pl.Int64), "event_timestamp")
     service = store.get_feature_service(f"training_v{FEATURES_VERSION}")
     joined = pl.from_arrow(store.get_historical_features(entities.to_pandas(), service).to_arrow())
     if not isinstance(joined, pl.DataFrame) or joined.height != events.height:
-        raise LakeError(f"the historical join gave {len(joined)} rows for {events.height} events", "Remove the home's 'feast' folder and run again.")
+        raise LakeError(
+            f"the historical join gave {len(joined)} rows for {events.height} events", "Remove the home's 'feast' folder and run again."
+        )
     columns = [*names(USER_FEATURES), *names(ITEM_FEATURES), "last_items"]
     return pl.concat([events, joined.sort("row").select(columns)], how="horizontal")
 

@@ -1,7 +1,8 @@
 """The ledger of what arrived, and the one order in which a delivery is written.
 
 A delivery is a file, known by the hash of its content. It is written as keys, users, items, interactions, quarantine and last its
-row in the ledger, each append under a transaction id, so that a process killed between two commits finishes on the next run.
+row in the ledger, and counts from that row on. Whatever a process killed before it has left is put right by the next run: written
+again when the same content is still there, swept away when the source holds something else by then.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ class Delivery:
     object: str
     modified: datetime
     generation: int = 0
-    replaces: str | None = None  # the accepted delivery of the same object that this one takes the place of
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def place(ledger: pl.DataFrame, delivery: Delivery, rules: str) -> Delivery | No
         return None
     if accepted and (delivery.modified, delivery.id) < (accepted[0]["modified"], accepted[0]["delivery_id"]):
         return None
-    return replace(delivery, generation=history.height, replaces=accepted[0]["delivery_id"] if accepted else None)
+    return replace(delivery, generation=history.height)
 
 
 def _live_ids(ledger: pl.DataFrame) -> list[str]:
@@ -91,28 +91,36 @@ def _live_ids(ledger: pl.DataFrame) -> list[str]:
 
 
 def commit(lake: Lake, delivery: Delivery, judgement: Judgement, n_buckets: int, at: datetime) -> None:
-    """Write a judged delivery. A rejected one leaves its quarantine and its row in the ledger, nothing else."""
-    if not judgement.stopped:
-        keyed = _keyed(lake, judgement, n_buckets)
-        for table in ("users", "items", "interactions"):
-            _write(lake, table, keyed.get(table), delivery, delivery.replaces)
-    _write(lake, "quarantine", judgement.quarantine, delivery, delivery.id if judgement.stopped else delivery.replaces)
-    lake.append("deliveries", _ledger_row(delivery, judgement, at), transaction=_transaction(delivery))
+    """Write a judged delivery, once. A rejected one leaves its quarantine and its row in the ledger, nothing else.
 
-
-def _transaction(delivery: Delivery) -> str:
-    return f"{delivery.id}:{delivery.object}:{delivery.generation}"
-
-
-def _write(lake: Lake, table: str, rows: pl.DataFrame | None, delivery: Delivery, outdated: str | None) -> None:
-    """Put ``rows`` in the place of the ``outdated`` delivery's. Cut short after the deletion, the next run does both again."""
-    if lake.committed(table, _transaction(delivery)):
+    The rows that it replaces stay until ``sweep``: were they deleted first, a run cut short would have lost them.
+    """
+    transaction = f"{delivery.id}:{delivery.object}:{delivery.generation}"
+    if lake.committed("deliveries", transaction):
         return
-    if outdated and delivery.generation:
-        lake.delete(table, "delivery_id", outdated)
-    if rows is not None and rows.height:
-        named = rows.with_columns(pl.lit(delivery.id).alias("delivery_id"), pl.lit(delivery.object).alias("object"))
-        lake.append(table, named, transaction=_transaction(delivery))
+    tables = {} if judgement.stopped else _keyed(lake, judgement, n_buckets)
+    for table, rows in {**tables, "quarantine": judgement.quarantine}.items():
+        _write(lake, table, rows, delivery)
+    lake.append("deliveries", _ledger_row(delivery, judgement, at), transaction)
+
+
+def _write(lake: Lake, table: str, rows: pl.DataFrame, delivery: Delivery) -> None:
+    """Put ``rows`` in the place of whatever a run cut short, or an earlier judgement, has left of the same content."""
+    lake.delete(table, "delivery_id", delivery.id)
+    if rows.height:
+        lake.append(table, rows.with_columns(pl.lit(delivery.id).alias("delivery_id"), pl.lit(delivery.object).alias("object")))
+
+
+def sweep(lake: Lake) -> None:
+    """Delete the rows of every delivery that does not count: replaced by a newer one, or cut short and never finished."""
+    ledger = lake.read("deliveries").sort("generation")
+    live = set(_live_ids(ledger))
+    judged = ledger.group_by("object", "delivery_id", maintain_order=True).last()
+    rejected = set(judged.filter(pl.col("status") == "rejected")["delivery_id"])
+    for table, kept in {"users": live, "items": live, "interactions": live, "quarantine": live | rejected}.items():
+        present = lake.scan(table).select(pl.col("delivery_id").drop_nulls().unique()).collect()["delivery_id"]
+        for dead in sorted(set(present) - kept):
+            lake.delete(table, "delivery_id", dead)
 
 
 def _keyed(lake: Lake, judgement: Judgement, n_buckets: int) -> dict[str, pl.DataFrame]:

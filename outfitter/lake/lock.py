@@ -13,7 +13,6 @@ from pathlib import Path
 
 from outfitter.errors import LockedError
 
-
 _held: set[Path] = set()
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from outfitter.errors import LakeError, NotEnoughData
+from outfitter.lake.deliveries import sweep
 from outfitter.lake.stages import fingerprint
 from outfitter.lake.tables import Lake
 
@@ -28,8 +29,14 @@ class Snapshot:
         return self.lake.scan(table, self.versions[table])
 
     def users(self) -> pl.LazyFrame:
-        """user_key, user_id, bucket: one row a user."""
-        return self.scan("users").filter(pl.col("delivery_id").is_null()).select("user_key", "user_id", "bucket")
+        """user_key, user_id, bucket: one row for each user that a delivery which counts names.
+
+        A key outlives the delivery that first named its user, and whether a delivery was ever keyed depends on the order of arrival.
+        """
+        rows, place = self.scan("users"), ["user_key", "bucket"]
+        described = rows.filter(pl.col("delivery_id").is_not_null()).select(place)
+        named = pl.concat([described, self.scan("interactions").select(place)])
+        return rows.filter(pl.col("delivery_id").is_null()).select("user_key", "user_id", "bucket").join(named, on=place, how="semi")
 
     def items(self, as_of: datetime | None = None) -> pl.LazyFrame:
         """One row an item: its attributes as of then, or nulls and ``catalogued`` false for a stub."""
@@ -75,7 +82,10 @@ def open_snapshot(lake: Lake, snapshot_id: str | None = None) -> Snapshot:
 
 
 def _newest_first(lake: Lake) -> pl.DataFrame:
-    return lake.read("snapshots").sort("created_at", descending=True)
+    """Table versions only grow, so they tell which snapshot is newer; a run that was due long ago and starts late brings an old ``at``."""
+    rows = lake.read("snapshots")
+    grown = [sum(json.loads(versions).values()) for versions in rows["versions"]]
+    return rows.with_columns(pl.Series("grown", grown, dtype=pl.Int64)).sort("grown", descending=True).drop("grown")
 
 
 def live_deliveries(lake: Lake) -> pl.DataFrame:

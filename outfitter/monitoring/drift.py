@@ -113,9 +113,7 @@ def _common(values: pl.Series) -> pl.Series:
     return counts.sort("rows", "level", descending=[True, False]).head(LEVELS).get_column("level")
 
 
-def _thresholds(
-    sides: Sides, numbers: Sequence[str], categories: Sequence[str], numerical: float, categorical: float
-) -> dict[str, float]:
+def _thresholds(sides: Sides, numbers: Sequence[str], categories: Sequence[str], numerical: float, categorical: float) -> dict[str, float]:
     """The bar for every column, at a level of ``FALSE_ALARMS`` shared out among them."""
     level, (before, now) = FALSE_ALARMS / (len(numbers) + len(categories)), sides
     shifts = {name: shift_by_chance(before[name].drop_nulls(), now[name].drop_nulls(), level) for name in numbers}
@@ -132,17 +130,13 @@ def _measure(
     from evidently.presets import DataDriftPreset
 
     methods = dict.fromkeys(numbers, NUMBERS) | dict.fromkeys(categories, CATEGORIES)
-    preset = DataDriftPreset(
-        columns=list(methods), drift_share=share, per_column_method=methods, per_column_threshold=dict(thresholds)
-    )
+    preset = DataDriftPreset(columns=list(methods), drift_share=share, per_column_method=methods, per_column_threshold=dict(thresholds))
     definition = DataDefinition(numerical_columns=list(numbers), categorical_columns=list(categories))
     reference, current = (Dataset.from_pandas(_pandas(side, methods), data_definition=definition) for side in sides)
     with np.errstate(invalid="ignore", divide="ignore"):  # it correlates constant columns too, and nothing here reads that
         snapshot = Report([preset]).run(current, reference)
     _write(html, snapshot.get_html_str(as_iframe=False))
-    return {
-        metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"] if "column" in metric["config"]
-    }
+    return {metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"] if "column" in metric["config"]}
 
 
 def _pandas(side: pl.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -170,14 +164,10 @@ def _presence(name: str, reference: pl.DataFrame, current: pl.DataFrame, thresho
 
 
 def _verdict(columns: dict[str, ColumnDrift], share: float, html: Path) -> Drift:
-    moved = sorted(
-        (name for name, one in columns.items() if one.drifted), key=lambda name: -columns[name].score / columns[name].threshold
-    )
+    moved = sorted((name for name, one in columns.items() if one.drifted), key=lambda name: -columns[name].score / columns[name].threshold)
     part = len(moved) / len(columns)
     named = "; ".join(
         f"{name} ({columns[name].method} {columns[name].score:.2f}, limit {columns[name].threshold:.2f})" for name in moved[:NAMED]
     )
-    reason = f"{len(moved)} of {len(columns)} columns moved ({part:.0%}; drift is {share:.0%} or more)" + (
-        f": {named}" if moved else ""
-    )
+    reason = f"{len(moved)} of {len(columns)} columns moved ({part:.0%}; drift is {share:.0%} or more)" + (f": {named}" if moved else "")
     return Drift(bool(moved) and part >= share, part, columns, reason, html)

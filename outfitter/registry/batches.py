@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 import models
 from expectations.recommendations import suite, summary
 from expectations.runner import Validation, validate
+from models import checkpoint
 from models.base import Recommender
 from models.topk import TopK
 from outfitter.errors import LakeError
 from outfitter.evaluation.inputs import Catalogue, catalogue, histories, sellable, weighted_events
 from outfitter.evaluation.training import Material
 from outfitter.lake import stages
+from outfitter.lake.deliveries import content_hash
 from outfitter.lake.tables import Lake
 from outfitter.registry.versions import Version
 
@@ -46,7 +48,8 @@ def open_batch(material: Material, version: Version, as_of: datetime) -> Batch:
     """The batch of a version as of a moment; the same inputs give the same id."""
     settings, snapshot = material.settings, material.snapshot
     told = {name: getattr(settings, name) for name in SETTINGS}
-    batch_id = stages.fingerprint("recommend", run=version.run_id, on=material.materialization, as_of=as_of, settings=told)
+    artifact = content_hash(version.path / checkpoint.META)
+    batch_id = stages.fingerprint("recommend", model=artifact, on=material.materialization, as_of=as_of, settings=told)
     model = models.load(version.path)
     items = catalogue(snapshot, as_of, model.item_ids)
     targets = [name for name, rule in settings.events.items() if rule.target]
@@ -98,7 +101,9 @@ def validate_batch(batch: Batch, docs: Path) -> Validation:
     users = snapshot.users().select(pl.len()).collect().item()
     k = settings.list_length
     held_to = suite(k=k, at_least=max(0, min(k, left)), users=users, repeats=settings.repeat_purchases)
-    return validate(summary(lists, available=shown, seen=taken), held_to, name=f"recommendations: {batch.id}", docs=docs, row_label="user_key")
+    return validate(
+        summary(lists, available=shown, seen=taken), held_to, name=f"recommendations: {batch.id}", docs=docs, row_label="user_key"
+    )
 
 
 def publish(batch: Batch, validation_id: str, at: datetime) -> None:

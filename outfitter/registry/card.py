@@ -8,12 +8,13 @@ from models.base import Recommender
 from outfitter.evaluation.bootstrap import Interval
 from outfitter.evaluation.exam import Result
 from outfitter.evaluation.training import Material
+from outfitter.lake.founding import facts
 
 
 def model_card(model: Recommender, material: Material, scores: Mapping[str, Interval], result: Result) -> str:
     """The card of a fitted model as Markdown, from what was measured."""
     settings, snapshot = material.settings, material.snapshot
-    k = settings.list_length
+    k, source = settings.list_length, facts(snapshot.lake)
     rows = "\n".join(f"| {name}@{k} | {score.mean:.4f} | {score.low:.4f} to {score.high:.4f} |" for name, score in scores.items())
     params = "\n".join(f"- {name}: {value}" for name, value in model.params().items()) or "- none"
     users = len(next(iter(result.per_user.values())))
@@ -41,6 +42,7 @@ Shows {result.coverage:.1%} of the sellable items to someone.
 
 - Knows {len(model.item_ids):,} items; what is not among them is never recommended.
 - A user without history gets what sold most recently.
-- Source `{settings.source}`; its catalogue is taken as it stands in the deliveries, with no history of its own before them.
+- Source `{source.source if source else settings.source}`; its catalogue is taken as it stands in the deliveries, with no history of
+  its own before them.
 - {"What a user took before may be recommended again." if settings.repeat_purchases else "What a user took before is never recommended."}
 """

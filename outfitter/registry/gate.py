@@ -98,7 +98,11 @@ def _verdict(
         return "too good", f"{shown}: above {settings.gate_too_good:g}, which looks like a leak of the future into the features"
     if refresh:
         allowed = -settings.gate_margin * rival
-        return ("refreshed", f"not worse than before: {shown}") if gain.low >= allowed else ("not better", f"the refresh may be worse: {shown}")
+        return (
+            ("refreshed", f"not worse than before: {shown}")
+            if gain.low >= allowed
+            else ("not better", f"the refresh may be worse: {shown}")
+        )
     if gain.low > 0:
         return _against_baselines(challenger, baselines, settings, shown)
     if gain.high < 0 or users >= needed:

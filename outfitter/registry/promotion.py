@@ -26,6 +26,7 @@ from outfitter.registry.gate import METRIC, Decision, Guardrail, Mask, decide
 from outfitter.registry.versions import Registry, Version
 
 CHECKED_USERS = 1000
+STEPS = ("bootstrap", "challenge", "refresh")
 Judge = Callable[[], tuple[Decision, Recipe]]
 
 
@@ -39,6 +40,9 @@ class Contest:
     fingerprint: str
     at: datetime
     fits: dict[tuple[Recipe, datetime], Recommender] = field(default_factory=dict)
+
+    def decision_id(self, step: str) -> str:
+        return stages.fingerprint("decision", training=self.fingerprint, step=step)
 
     def fit(self, recipe: Recipe, until: datetime) -> Recommender:
         """The recipe fitted up to ``until``, once a contest."""
@@ -125,17 +129,19 @@ def _champion_at(contest: Contest, champion: Version) -> Recommender:
 def _settle(contest: Contest, step: str, judge: Judge) -> Decision:
     """Carry a decision out exactly once: a version, then its row in ``promotions`` (from there on it holds), then the alias.
 
-    A run that was killed after the row finds it, does not judge again, and only makes sure of the alias.
+    A run that was killed after the row finds it, does not judge again, and only makes sure of the alias, unless a later step of the same
+    contest has moved it on.
     """
-    lake = contest.material.snapshot.lake
-    decision_id = stages.fingerprint("decision", training=contest.fingerprint, step=step)
+    lake, decision_id = contest.material.snapshot.lake, contest.decision_id(step)
     if (known := decided(lake, decision_id)) is None:
         decision, recipe = judge()
         version = _make_version(contest, recipe, decision, decision_id) if decision.goes_live else None
         _write_down(contest, decision_id, decision, version)
         known = decision, version
     decision, version_name = known
-    if version_name is not None:
+    later = STEPS[STEPS.index(step) + 1 :]
+    overtaken = any(found[1] for name in later if (found := decided(lake, contest.decision_id(name))))
+    if version_name is not None and not overtaken:
         contest.registry.promote(version_name)
     return decision
 
@@ -177,7 +183,9 @@ def _refuse_broken(contest: Contest, model: Recommender) -> None:
     asked = histories(contest.exam.events, contest.exam.users[:CHECKED_USERS], items, contest.exam.until)
     top = model.recommend(asked, k, exclude_seen=False)
     if (top.items < 0).any() or not np.isfinite(top.scores).all():
-        raise ModelError(f"{model.name}, fitted through {contest.exam.until:%Y-%m-%d}, does not give {k} items with finite scores to every user")
+        raise ModelError(
+            f"{model.name}, fitted through {contest.exam.until:%Y-%m-%d}, does not give {k} items with finite scores to every user"
+        )
 
 
 def _write_down(contest: Contest, decision_id: str, decision: Decision, version: str | None) -> None:

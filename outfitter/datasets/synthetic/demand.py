@@ -53,9 +53,7 @@ class Market:
 
     def demand(self, span: Span) -> Demand:
         """Demand and prices in ``span``. Memory: float64[SEGMENTS, m], whatever the number of users."""
-        weight = (
-            self._catalogue.appeal * life_cycle(self._catalogue, span.week) * season(self._catalogue.category, _day_of_year(span))
-        )
+        weight = self._catalogue.appeal * life_cycle(self._catalogue, span.week) * season(self._catalogue.category, _day_of_year(span))
         if span.drifting(self._shop):
             weight = weight * self._drifted_mix()
         if not weight.any():  # a tiny shop may have nothing current: it then sells what it has launched

@@ -49,9 +49,7 @@ def write_shop(shop: Shop, out: Path, progress: Progress | None = None) -> None:
         (partial / KNOBS_FILE).write_text(knobs, encoding="utf-8", newline="\n")
         os.replace(partial, out)
     except OSError as error:
-        raise HomeError(
-            f"the synthetic shop cannot be written to {out}: {error.strerror or error}", "Give another folder"
-        ) from error
+        raise HomeError(f"the synthetic shop cannot be written to {out}: {error.strerror or error}", "Give another folder") from error
 
 
 def _already_there(out: Path, knobs: str) -> bool:
