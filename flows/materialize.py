@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from prefect import flow
 
+from outfitter.errors import NotEnoughData
 from outfitter.features.asof import Windows
 from outfitter.features.spec import FEATURE_TABLES, FEATURES_VERSION, ITEM_FEATURES, USER_FEATURES
 from outfitter.lake import stages
@@ -28,6 +29,7 @@ def materialize(as_of: datetime | None = None, now: datetime | None = None) -> d
         if (done := stages.find(work.lake, "materialize", print_)) is not None:
             report("materialize", "nothing new", "skipped")
             return {**done, "new": False}
+        refuse_before_the_first_event(snapshot, moment)
         outputs = _materialize(work, snapshot, moment, print_)
         leave("materialize", f"Features as of {moment:%Y-%m-%d}", outputs)
         report("materialize", f"{outputs['user_rows']:,} user rows and {outputs['item_rows']:,} item rows", "done")
@@ -38,6 +40,13 @@ def materialization_of(work: Work, snapshot: Snapshot, as_of: datetime) -> str:
     """The fingerprint of the features of a snapshot as of a moment."""
     settings = {name: getattr(work.settings, name) for name in ("events", "training_cutoffs", "window_days")}
     return stages.fingerprint("materialize", snapshot=snapshot.id, as_of=as_of, features=FEATURES_VERSION, settings=settings)
+
+
+def refuse_before_the_first_event(snapshot: Snapshot, as_of: datetime) -> None:
+    """Raises NotEnoughData when nothing had happened yet: there would be nobody to compute features of."""
+    first = snapshot.scan("interactions").select(pl.col("timestamp").min()).collect().item()
+    if as_of < first:
+        raise NotEnoughData(f"the first event is of {first:%Y-%m-%d}, nothing had happened by {as_of:%Y-%m-%d}", "Give a later --as-of.")
 
 
 def _materialize(work: Work, snapshot: Snapshot, as_of: datetime, print_: str) -> dict[str, Any]:

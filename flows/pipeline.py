@@ -12,6 +12,7 @@ from flows.materialize import materialize
 from flows.monitor import monitor
 from flows.recommend import recommend
 from flows.train import train
+from outfitter.registry.candidates import recipes
 from tasks.work import at_work
 
 
@@ -21,6 +22,7 @@ def pipeline(
 ) -> dict[str, Any]:
     """Ingest and validate, materialize, train and gate, recommend, monitor. What is done already is found and skipped."""
     with at_work(now, source=source, path=path) as work:
+        recipes(work.settings)  # a family that nobody knows is told now, not after the data are in
         return {
             "ingest": ingest(source, path, work.now),
             "materialize": materialize(as_of, work.now),

@@ -127,6 +127,7 @@ class Settings(BaseSettings):
         """Make the home's folders. Raises HomeError when they cannot be written or the disk is nearly full."""
         import shutil
 
+        self._refuse_odd_path()
         for folder in ("mlflow", "prefect", "feast", "reports"):
             _make_writable(self.home / folder)
         free = shutil.disk_usage(self.home).free >> 20
@@ -134,6 +135,15 @@ class Settings(BaseSettings):
             raise HomeError(
                 f"only {free} MiB are free on the disk that holds the home '{self.home}'",
                 f"Free some space, or set OUTFITTER_HOME to a folder with at least {self.min_free_mb} MiB (setting min_free_mb).",
+            )
+
+    def _refuse_odd_path(self) -> None:
+        """Delta Lake keeps paths as URLs and loses these characters on the way; spaces, accents and most others are fine."""
+        odd = sorted({sign for sign in self.lake_root if sign in "%[]^|\\" or sign < " "})
+        if odd and "://" not in self.lake_root:
+            raise HomeError(
+                f"the lake cannot lie in '{self.lake_root}': its path holds {' '.join(map(repr, odd))}",
+                "Set OUTFITTER_HOME to a folder without it.",
             )
 
     def activate(self) -> None:

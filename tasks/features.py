@@ -9,6 +9,7 @@ import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+import feature_repo
 from outfitter.features import store as feast
 from outfitter.features.asof import Windows, rows_as_of
 from outfitter.features.spec import FEATURE_TABLES
@@ -41,8 +42,8 @@ def apply(work: Work, materialization: str) -> FeatureStore:
     """Export the rows of a materialization and register the views over them."""
     report("materialize", "registering the features with Feast")
     feast.ensure_exported(work.settings.home / "feast" / "rows", work.features, materialization)
-    store = feast.open_store()
-    feast.apply(store)
+    store = feature_repo.open_store()
+    feature_repo.apply(store)
     return store
 
 

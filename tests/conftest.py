@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -14,7 +15,10 @@ from typing import Any
 
 import pytest
 
+from outfitter.cli.app import hush_teardown
 from outfitter.datasets.synthetic import Shop, write_shop
+
+atexit.register(hush_teardown)  # the last words of a test run are its result
 
 REPOSITORY = Path(__file__).parents[1]
 REAL_DATA = REPOSITORY.parent / "shared" / "data"

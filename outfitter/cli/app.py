@@ -138,7 +138,7 @@ def _exit(code: int) -> None:
     raise typer.Exit(code)
 
 
-def _hush_teardown() -> None:
+def hush_teardown() -> None:
     """Registered first, so run last: DuckDB's binding prints pages of leak warnings while the interpreter is taken down."""
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -146,5 +146,5 @@ def _hush_teardown() -> None:
 
 def main() -> None:
     """The console script."""
-    atexit.register(_hush_teardown)
+    atexit.register(hush_teardown)
     app()

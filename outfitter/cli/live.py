@@ -27,9 +27,12 @@ class StageHandler(logging.Handler):
         if stage is None:
             return
         if not self.console.is_terminal:
-            self.console.print(f"{stage:<12} {record.__dict__['what']}", highlight=False, markup=False)
+            counted = f" ({record.__dict__['done']} of {record.__dict__['total']})" if record.__dict__["total"] else ""
+            self.console.print(f"{stage:<12} {record.__dict__['what']}{counted}", highlight=False, markup=False, soft_wrap=True)
             return
-        row = self.rows.setdefault(stage, self._row(stage)) if stage not in self.rows else self.rows[stage]
+        if stage not in self.rows:
+            self.rows[stage] = self._row(stage)
+        row = self.rows[stage]
         done, total = record.__dict__["done"], record.__dict__["total"]
         ended = state != "running"
         self.progress.update(

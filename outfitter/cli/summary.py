@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -44,8 +45,8 @@ def _data(ingest: dict[str, Any]) -> RenderableType:
         "as of": ingest["as_of"][:16].replace("T", " "),
         "snapshot": ingest["snapshot"],
     }
-    for reason, count in ingest["quarantine_reasons"].items():
-        rows[f"quarantined {count:,}"] = reason
+    if ingest["quarantine_reasons"]:
+        rows["quarantined"] = "\n".join(f"{count:>7,}  {reason}" for reason, count in ingest["quarantine_reasons"].items())
     for name, why in ingest["stopped"].items():
         rows[f"STOPPED {name}"] = why
     if ingest["stub_items"]:
@@ -57,22 +58,25 @@ def _features(materialize: dict[str, Any]) -> RenderableType:
     users = f"{materialize['user_features']} user features in {materialize['user_rows']:,} rows"
     items = f"{materialize['item_features']} item features in {materialize['item_rows']:,} rows"
     checked = f"{materialize['read_back']} entities read back from the online store, all as offline"
-    return _facts(
-        "Features", {"computed": f"{users}, {items}, {materialize['cutoffs']} cut-offs", "checked": checked}
-    )
+    return _facts("Features", {"computed": f"{users}, {items}, {materialize['cutoffs']} cut-offs", "checked": checked})
 
 
 def _models(train: dict[str, Any], k: int) -> RenderableType:
-    table = Table(title=f"Models on the validation window ({train['models'][0]['users']:,} users, 95% intervals)", title_justify="left")
+    title = f"Models on the validation window ({train['models'][0]['users']:,} users, 95% intervals)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("model", no_wrap=True)
     for _, title in METRICS:
         table.add_column(f"{title}@{k}", justify="right", no_wrap=True)
     table.add_column("shown", justify="right")
     table.add_column("fit", justify="right", no_wrap=True)
     for model in sorted(train["models"], key=lambda m: -m["scores"]["ndcg"][0]):
-        cells = ["{:.4f}\n[dim]{:.4f} to {:.4f}[/]".format(*model["scores"][name]) for name, _ in METRICS]
+        cells = [_score(*model["scores"][name]) for name, _ in METRICS]
         table.add_row(model["model"], *cells, f"{model['coverage']:.0%}", f"{model['fit_seconds']:.1f} s")
     return table
+
+
+def _score(mean: float, low: float, high: float) -> str:
+    return f"{mean:.4f}\n[dim]{low:.4f}-{high:.4f}[/]".replace("0.", ".")
 
 
 def _decisions(train: dict[str, Any]) -> RenderableType:

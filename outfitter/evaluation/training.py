@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feature_repo import open_store
 from models.base import Recipe, Recommender
 from models.data import TrainingData, TrainingRows
 from models.families import build, family
@@ -16,7 +17,7 @@ from outfitter.errors import NotEnoughData
 from outfitter.evaluation.inputs import Catalogue, catalogue, histories, item_table, weighted_events
 from outfitter.features.arrays import model_inputs
 from outfitter.features.spec import ITEM_FEATURES, LAST_ITEMS, USER_FEATURES
-from outfitter.features.store import ensure_exported, open_store, training_rows
+from outfitter.features.store import ensure_exported, training_rows
 from outfitter.lake.snapshot import Snapshot
 from outfitter.lake.tables import Lake
 from outfitter.settings import Settings

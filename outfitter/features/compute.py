@@ -35,7 +35,7 @@ def user_features(
     rows = rows.with_columns(target.alias("target")).with_columns(_again("user_key", "item_key"))
     features = rows.group_by("user_key", "bucket").agg(
         *[_count(days, cutoff).alias(f"purchases_{days}d") for days in (7, 30, 90, 365)],
-        (pl.col("price") * pl.col("quantity")).filter(_within(90, cutoff)).sum().alias("spend_90d"),
+        (pl.col("price") * pl.col("quantity").fill_null(1)).filter(_within(90, cutoff)).sum().alias("spend_90d"),
         pl.col("price").filter(pl.col("target")).mean().alias("mean_price"),
         pl.col("category").filter(pl.col("target")).drop_nulls().n_unique().alias("categories"),
         pl.col("again").filter(pl.col("target")).mean().alias("repurchase_share"),
@@ -47,7 +47,7 @@ def user_features(
 
 
 def item_features(interactions: pl.LazyFrame, items: pl.LazyFrame, cutoff: datetime, targets: Collection[str]) -> pl.DataFrame:
-    """One row for each item known at ``cutoff``: in the catalogue then, or met in an interaction by then.
+    """One row for each item known at ``cutoff``: in the catalogue then, or taken by somebody by then.
 
     items: item_key, price, valid_from, catalogued. Returns item_key and the columns of ITEM_FEATURES as Float32.
     """

@@ -33,7 +33,7 @@ USER_FEATURES = (
     Feature("purchases_30d", "events", "target events in the 30 days before the cut-off"),
     Feature("purchases_90d", "events", "target events in the 90 days before the cut-off"),
     Feature("purchases_365d", "events", "target events in the 365 days before the cut-off"),
-    Feature("spend_90d", "money", "price times quantity of target events in the 90 days before the cut-off"),
+    Feature("spend_90d", "money", "price times quantity (one where none is given) of target events in the 90 days before the cut-off"),
     Feature("mean_price", "money", "mean unit price of all target events so far"),
     Feature("categories", "categories", "number of categories among target events so far"),
     Feature("repurchase_share", "share", "share of target events on an item the user had taken before"),

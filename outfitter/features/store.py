@@ -73,23 +73,6 @@ def _swap(folder: Path, rows: pl.DataFrame) -> None:
     fresh.rename(folder)
 
 
-def open_store() -> FeatureStore:
-    """The Feast store of this home. Needs the exported ``OUTFITTER_HOME`` (``Settings.activate``)."""
-    from feast import FeatureStore
-
-    import feature_repo
-
-    return FeatureStore(repo_path=str(Path(feature_repo.__path__[0])))
-
-
-def apply(store: FeatureStore) -> list[str]:
-    """Register entities, views and services; returns the names of the feature views."""
-    from feature_repo import definitions as d
-
-    store.apply([d.user, d.item, d.user_rows, d.item_rows, d.user_profile, d.item_profile, d.training, d.serving])
-    return sorted(view.name for view in store.list_feature_views())
-
-
 def training_rows(store: FeatureStore, events: pl.DataFrame) -> pl.DataFrame:
     """The feature rows that were known just before each event.
 

@@ -51,6 +51,7 @@ def take_snapshot(lake: Lake, at: datetime) -> Snapshot:
     The same deliveries give the same id however often and in whatever order they came, so what was computed from them is found
     again. Raises NotEnoughData when no interaction was accepted yet.
     """
+    sweep(lake)
     accepted = live_deliveries(lake).filter(pl.col("status") == "accepted")
     as_of = accepted["last_event"].max()
     if not isinstance(as_of, datetime):

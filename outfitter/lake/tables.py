@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction
@@ -15,6 +16,13 @@ from outfitter.errors import HomeError, LakeError
 from outfitter.schema import PARTITIONED, TABLES, Schema, conform, empty
 
 FULL_DISK = ("No space left", "File too large", "Disk quota exceeded")
+
+
+class _LocalTable(DeltaTable):
+    """Names its files as the file system does: as URLs, Polars would look for a folder called ``my%20home``."""
+
+    def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:
+        return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
 
 
 class Lake:
@@ -43,7 +51,8 @@ class Lake:
         """The rows of ``table``, lazily; of its newest version when none is named."""
         if not self.exists(table):
             raise LakeError(f"the lake '{self.root}' has no table '{table}'", "Run 'outfitter ingest' first.")
-        return pl.scan_delta(self.uri(table), version=version)
+        source = self.uri(table)
+        return pl.scan_delta(_LocalTable(source, version=version)) if "://" not in source else pl.scan_delta(source, version=version)
 
     def read(self, table: str) -> pl.DataFrame:
         return self.scan(table).collect()

@@ -76,7 +76,10 @@ def drift_report(
     sides = (_sampled(reference, numerical, categorical, sample, seed), _sampled(current, numerical, categorical, sample, seed))
     measured = [name for name in (*numerical, *categorical) if all(side[name].count() for side in sides)]
     if not measured:
-        raise NotEnoughData("drift needs rows, and a column with values, on both sides")
+        raise NotEnoughData(
+            "drift needs rows, and a column with values, on both sides",
+            "Lower the setting window_days, or wait for more rows.",
+        )
     numbers = [name for name in numerical if name in measured]
     groups = _grouped(*sides, categorical)
     thresholds = _thresholds(groups, numbers, categorical, numerical_threshold, categorical_threshold)

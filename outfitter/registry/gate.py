@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outfitter.evaluation.bootstrap import Interval, detectable_effect, interval, users_needed
-from outfitter.evaluation.exam import Result
+from outfitter.evaluation.exam import PerUser, Result
 from outfitter.settings import Settings
 
 Verdict = Literal["bootstrap", "promoted", "refreshed", "not better", "not enough evidence", "guardrail", "too good"]
@@ -62,9 +62,8 @@ def decide(
     """
     differences = challenger.per_user[METRIC] - champion.per_user[METRIC]
     gain = interval(differences, settings.bootstrap_samples, settings.seed, settings.gate_alpha)
-    scale = max(champion.mean(METRIC), 1e-12)
-    needed = users_needed(differences, settings.gate_effect * scale, settings.gate_alpha, settings.gate_power)
-    verdict, reason = _verdict(challenger, champion, baselines, gain, needed, settings, refresh)
+    power = _power(differences, champion.mean(METRIC), settings)
+    verdict, reason = _verdict(challenger, champion, baselines, gain, power, settings, refresh)
     guardrails = _guardrails(challenger, champion, segments, settings)
     broken = [rail for rail in guardrails if not rail.holds]
     if verdict in LIVE and broken:
@@ -75,39 +74,66 @@ def decide(
         challenger.recipe.model,
         champion.recipe.model,
         len(differences),
-        max(needed, settings.gate_min_users),
+        power.users if power else None,
         gain,
-        gain.mean / scale,
-        detectable_effect(differences, settings.gate_alpha, settings.gate_power) / scale,
+        gain.mean / champion.mean(METRIC) if power else None,
+        power.detectable if power else None,
         guardrails,
     )
 
 
+@dataclass(frozen=True)
+class _Power:
+    """What these users can show: how many it takes for a gain of ``gate_effect``, and the smallest relative gain they could have shown."""
+
+    users: int
+    detectable: float
+
+
+def _power(differences: PerUser, rival: float, settings: Settings) -> _Power | None:
+    """None where a relative gain means nothing: the champion found nothing, or one user cannot vary."""
+    if len(differences) < 2 or not rival:
+        return None
+    needed = users_needed(differences, settings.gate_effect * rival, settings.gate_alpha, settings.gate_power)
+    seen = detectable_effect(differences, settings.gate_alpha, settings.gate_power) / rival
+    return _Power(max(needed, settings.gate_min_users), seen)
+
+
 def _verdict(
-    challenger: Result, champion: Result, baselines: Sequence[Result], gain: Interval, needed: int, settings: Settings, refresh: bool
+    challenger: Result,
+    champion: Result,
+    baselines: Sequence[Result],
+    gain: Interval,
+    power: _Power | None,
+    settings: Settings,
+    refresh: bool,
 ) -> tuple[Verdict, str]:
     users, rival = len(champion.per_user[METRIC]), champion.mean(METRIC)
     shown = f"NDCG@{settings.list_length} {challenger.mean(METRIC):.4f} against {rival:.4f} on {users:,} users, difference {gain}"
+    if not (challenger.per_user[METRIC].any() or champion.per_user[METRIC].any()):
+        return "not enough evidence", f"no model found anything that the {users:,} users of the test window took: nothing can be measured"
     if users < settings.gate_min_users:
-        seen = detectable_effect(challenger.per_user[METRIC] - champion.per_user[METRIC], settings.gate_alpha, settings.gate_power)
-        return "not enough evidence", (
-            f"{users} users acted in the test window, {max(needed, settings.gate_min_users):,} are needed; only a gain of "
-            f"{seen / max(rival, 1e-12):.0%} or more could have been seen"
-        )
+        needed = power.users if power else settings.gate_min_users
+        return "not enough evidence", f"{users:,} users acted in the test window, {needed:,} are needed{_limits(power)}"
     if challenger.mean(METRIC) > settings.gate_too_good:
         return "too good", f"{shown}: above {settings.gate_too_good:g}, which looks like a leak of the future into the features"
-    if refresh:
-        allowed = -settings.gate_margin * rival
-        return (
-            ("refreshed", f"not worse than before: {shown}")
-            if gain.low >= allowed
-            else ("not better", f"the refresh may be worse: {shown}")
-        )
-    if gain.low > 0:
-        return _against_baselines(challenger, baselines, settings, shown)
-    if gain.high < 0 or users >= needed:
+    if not refresh:
+        return _against_baselines(challenger, baselines, settings, shown) if gain.low > 0 else _no_gain(gain, users, power, settings, shown)
+    if gain.low >= -settings.gate_margin * rival:
+        return "refreshed", f"not worse than before: {shown}"
+    return "not better", f"the refresh may be worse: {shown}"
+
+
+def _no_gain(gain: Interval, users: int, power: _Power | None, settings: Settings, shown: str) -> tuple[Verdict, str]:
+    if gain.high < 0 or (power and users >= power.users):
         return "not better", shown
-    return "not enough evidence", f"{shown}; a gain of {settings.gate_effect:.0%} needs {needed:,} users"
+    if power is None:
+        return "not enough evidence", f"{shown}; the champion found nothing, so how many users it takes cannot be told"
+    return "not enough evidence", f"{shown}; a gain of {settings.gate_effect:.0%} needs {power.users:,} users{_limits(power)}"
+
+
+def _limits(power: _Power | None) -> str:
+    return f"; only a gain of {power.detectable:.0%} or more could have been seen" if power and power.detectable else ""
 
 
 def _against_baselines(challenger: Result, baselines: Sequence[Result], settings: Settings, shown: str) -> tuple[Verdict, str]:

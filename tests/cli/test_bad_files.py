@@ -21,10 +21,18 @@ HEADER, ROWS = GOOD.split("\n", 1)
 
 VIBRENT: dict[str, tuple[str | bytes | None, str | bytes | None, tuple[str, ...]]] = {
     "missing file": (MORE, None, ("lacks rentals.csv", "It holds outfits.csv")),
-    "missing column": (MORE, GOOD.replace("rentalPeriod.start", "start"), ("rentals.csv lacks column 'rentalPeriod.start'", "it has 'customer.id'")),
+    "missing column": (
+        MORE,
+        GOOD.replace("rentalPeriod.start", "start"),
+        ("rentals.csv lacks column 'rentalPeriod.start'", "it has 'customer.id'"),
+    ),
     "wrong delimiter": (MORE, GOOD.replace(";", ","), ("rentals.csv", "separated by a comma, not by a semicolon", "Export it again")),
     "not UTF-8": (MORE, (GOOD + "c1;o\u00e9;2021-01-01;\n").encode("latin-1"), ("rentals.csv is not UTF-8", "line 42", "iconv")),
-    "no date readable": (MORE, HEADER + "\n" + ROWS.replace("-", "/"), ("rentals.csv", "'rentalPeriod.start'", "'2021/01/01' in row 1", "2021-10-11")),
+    "no date readable": (
+        MORE,
+        HEADER + "\n" + ROWS.replace("-", "/"),
+        ("rentals.csv", "'rentalPeriod.start'", "'2021/01/01' in row 1", "2021-10-11"),
+    ),
     "column all empty": (
         MORE,
         HEADER + "\n" + "".join(f";{row.split(';', 1)[1]}\n" for row in ROWS.splitlines()),
@@ -74,7 +82,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory, together: Callable[..., l
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, ingested: dict[str, Path], together: Any) -> dict[tuple[str, str], Told]:
-    """Every bad folder, given to a copy of a used home and to a new one."""
+    """Every bad folder, given to a copy of a used home and to a new one. Their paths hold spaces, which must not matter."""
     root = tmp_path_factory.mktemp("bad")
     calls, keys = [], []
     for name, folder, source in _bad_folders(root):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,7 @@ CASES: Cases = {
     "bad list": (("train",), {"OUTFITTER_MODELS": "als"}, ('"models"', "JSON", "OUTFITTER_MODELS='[\"als\"]'")),
     "two at once": (("ingest",), {"OUTFITTER_SEED": "x", "OUTFITTER_WINDOW_DAYS": "13"}, ("'seed'", "'window_days'", "multiple of 7")),
     "unknown variable": (("ingest",), {"OUTFITTER_SEEED": "1"}, ("OUTFITTER_SEEED, which is no setting", "docs/settings.md")),
-    "unknown model": (("run",), {"OUTFITTER_MODELS": '["alz"]'}, ("'alz'", "als")),
+    "unknown model": (("run",), {"OUTFITTER_MODELS": '["alz"]'}, ("there is no model 'alz'", "Choose one of", "als")),
 }
 
 
@@ -31,6 +30,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, together: Callable[..., list[
     (root / "a-file").write_text("not a folder")
     calls = {name: Call(root / "home", arguments, variables) for name, (arguments, variables, _) in CASES.items()}
     calls["home below a file"] = Call(root / "a-file" / "home", ("ingest", "--source", "vibrent", "--path", shop))
+    calls["odd home"] = Call(root / "50%[off]", ("ingest", "--source", "vibrent", "--path", shop))
     calls["too little space"] = Call(root / "home", ("ingest",), {"OUTFITTER_MIN_FREE_MB": str(1 << 40)})
     calls["as json"] = Call(root / "home", ("ingest", "--json", "--source", "vibrant"))
     calls["bad date"] = Call(root / "home", ("run", "--as-of", "31.12.2024"))
@@ -48,6 +48,12 @@ def test_a_bad_setting_is_named_with_what_to_do(told: dict[str, Outcome], name: 
 def test_a_home_that_cannot_be_written(told: dict[str, Outcome]) -> None:
     message = one_clear_error(told["home below a file"])
     assert "a-file/home' cannot be written: Not a directory" in message
+    assert "Set OUTFITTER_HOME" in message
+
+
+def test_a_home_that_the_lake_cannot_spell(told: dict[str, Outcome]) -> None:
+    message = one_clear_error(told["odd home"])
+    assert "its path holds '%' '[' ']'" in message
     assert "Set OUTFITTER_HOME" in message
 
 

@@ -49,9 +49,7 @@ class Deliveries:
     def spoiled(self, frame: pl.DataFrame, column: str, value: Any, rows: int = 1) -> pl.DataFrame:
         """``frame`` with ``value`` in ``rows`` rows of ``column`` from position ``BAD`` on."""
         hit = pl.int_range(pl.len()).is_between(BAD, BAD + rows - 1)
-        return frame.with_columns(
-            pl.when(hit).then(pl.lit(value, dtype=frame.schema[column])).otherwise(pl.col(column)).alias(column)
-        )
+        return frame.with_columns(pl.when(hit).then(pl.lit(value, dtype=frame.schema[column])).otherwise(pl.col(column)).alias(column))
 
 
 @pytest.fixture

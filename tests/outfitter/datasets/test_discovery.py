@@ -29,9 +29,7 @@ def test_a_folder_says_what_it_lacks_and_holds(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"lacks articles\.csv and orders\.csv, .*The folder is empty"):
         locate(tmp_path / "none", "shop", needed)
     (tmp_path / "Articles.CSV").touch()
-    with pytest.raises(
-        SourceError, match=r"lacks articles\.csv, .*Articles\.CSV, none/, orders\.csv\. Did you mean Articles\.CSV\?"
-    ):
+    with pytest.raises(SourceError, match=r"lacks articles\.csv, .*Articles\.CSV, none/, orders\.csv\. Did you mean Articles\.CSV\?"):
         locate(tmp_path, "shop", needed)
 
 

@@ -132,9 +132,7 @@ def test_any_bytes_are_a_frame_or_a_source_error(tmp_path: Path, content: bytes)
 
 
 @FUZZ
-@given(
-    st.lists(st.tuples(*[st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=8)] * 3), min_size=1)
-)
+@given(st.lists(st.tuples(*[st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=8)] * 3), min_size=1))
 def test_what_the_csv_module_writes_is_read_back(tmp_path: Path, rows: list[tuple[str, str, str]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("a", "b", "c"), *rows])

@@ -125,11 +125,7 @@ def test_purchases_are_most_rows_and_returns_follow_a_purchase(written) -> None:
     shares = dict(everything["event"].value_counts(normalize=True).iter_rows())
     assert shares["purchase"] == pytest.approx(0.7, abs=0.01)
     assert set(shares) == {"purchase", "view", "cart", "return"}
-    first = (
-        everything.filter(pl.col("event") == "purchase")
-        .group_by("user_id", "item_id")
-        .agg(pl.col("timestamp").min().alias("bought"))
-    )
+    first = everything.filter(pl.col("event") == "purchase").group_by("user_id", "item_id").agg(pl.col("timestamp").min().alias("bought"))
     back = everything.filter(pl.col("event") == "return").join(first, on=["user_id", "item_id"], how="left")
     assert len(back) > 100
     assert ((back["timestamp"] - back["bought"]).dt.total_days() >= 3).all()
@@ -229,9 +225,7 @@ def test_taste_can_be_learnt_and_there_is_nothing_to_learn_without_it(written) -
 
 def test_drift_moves_prices_channels_and_the_mix_in_the_last_days_only(written) -> None:
     calm, moved = rows(written()), rows(written(replace(SHOP, drift=1.0)))
-    before = [
-        frame.filter(pl.col("timestamp") < WINDOW).sort("timestamp", "user_id", "item_id", "event") for frame in (calm, moved)
-    ]
+    before = [frame.filter(pl.col("timestamp") < WINDOW).sort("timestamp", "user_id", "item_id", "event") for frame in (calm, moved)]
     assert before[0].drop("sequence").equals(before[1].drop("sequence"))
     late = [frame.filter((pl.col("timestamp") >= WINDOW) & (pl.col("event") == "purchase")) for frame in (calm, moved)]
     paid = [float((frame["price"] / frame["list_price"]).mean()) for frame in late]

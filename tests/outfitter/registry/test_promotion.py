@@ -1,0 +1,234 @@
+"""From candidates to what is in production: carried out once, whenever the process was killed, and never by a worse model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import models
+from models.base import Recipe
+from models.topk import TopK
+from outfitter.errors import ModelError
+from outfitter.evaluation.bootstrap import Interval
+from outfitter.registry import promotion
+from outfitter.registry.candidates import Candidate
+from outfitter.registry.gate import Decision
+from outfitter.registry.promotion import best, bootstrap, challenge, recipe_of, refresh, require_champion, segments
+from outfitter.registry.versions import REGISTERED, Registry
+from tests.outfitter.registry.conftest import Trained, opened
+
+PROMOTED = Decision("promoted", "because a test says so", "item_knn", "recent_popularity")
+
+
+class KilledError(BaseException):
+    """Nothing may catch this, as nothing catches ``kill -9``."""
+
+
+def versions(trained: Trained) -> int:
+    return len(trained.registry.client.search_model_versions(f"name = '{REGISTERED}'"))
+
+
+def rows(trained: Trained) -> list[tuple[Any, ...]]:
+    table = trained.material.snapshot.lake.read("promotions").sort("decided_at", "version")
+    return table.select("verdict", "challenger", "champion", "version").rows()
+
+
+def candidate(model: str, ndcg: float) -> Candidate:
+    return Candidate(Recipe(model), "run", {"ndcg": Interval(ndcg, 0, 1)}, 0.5, 10, 1.0)
+
+
+def test_the_best_is_the_one_that_ranks_best() -> None:
+    field = [candidate("als", 0.2), candidate("popularity", 0.3), candidate("item_knn", 0.3), candidate("two_tower", 0.1)]
+    assert best(field).recipe.model == "popularity"
+    assert best(field, ["als", "two_tower"]).recipe.model == "als"
+
+
+def test_segments_share_everyone_out(trained: Trained) -> None:
+    exam = trained.contest().exam
+    masks = segments(exam)
+    assert sum(mask.astype(int) for mask in masks.values()).tolist() == [1] * len(exam.users)  # type: ignore[union-attr]
+    assert [mask.tolist() for mask in masks.values()] == [
+        (exam.activity == 0).tolist(),
+        ((exam.activity >= 1) & (exam.activity <= 4)).tolist(),
+        (exam.activity >= 5).tolist(),
+    ]
+
+
+def test_with_nothing_in_production_popularity_goes_live(trained: Trained) -> None:
+    with pytest.raises(ModelError, match="no champion.*outfitter train"):
+        require_champion(trained.registry)
+    decision = bootstrap(trained.contest(), trained.candidates)
+    champion = require_champion(trained.registry)
+    assert (decision.verdict, decision.goes_live) == ("bootstrap", True)
+    assert rows(trained) == [("bootstrap", decision.challenger, None, champion.version)]
+    assert decision.challenger == best(trained.candidates, ("popularity", "recent_popularity")).recipe.model
+    assert champion.tags["outfitter.verdict"] == "bootstrap"
+    assert champion.tags["outfitter.snapshot"] == trained.material.snapshot.id
+
+
+def test_what_goes_live_was_fitted_through_the_newest_event(trained: Trained) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    live = models.load(require_champion(trained.registry).path)
+    assert datetime.fromisoformat(live.fit_until) == trained.material.snapshot.as_of
+    validation = trained.registry.run(trained.candidates[0].run_id).data.tags["outfitter.fit_until"]
+    assert datetime.fromisoformat(validation) == trained.windows.validation_from
+
+
+def test_the_same_decision_is_carried_out_once(trained: Trained) -> None:
+    first = bootstrap(trained.contest(), trained.candidates)
+    again = opened(trained.material.settings.home, trained)
+    assert bootstrap(again.contest(), again.candidates) == first
+    assert (len(rows(again)), versions(again)) == (1, 1)
+
+
+def _die(*_: Any, **__: Any) -> Any:
+    raise KilledError
+
+
+@pytest.mark.parametrize(("target", "name"), [(Registry, "log"), (Registry, "register"), (promotion, "_write_down"), (Registry, "promote")])
+def test_a_killed_run_is_finished_once(trained: Trained, monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(target, name, _die)
+        with pytest.raises(KilledError):
+            bootstrap(trained.contest(), trained.candidates)
+    assert trained.registry.champion() is None
+    again = opened(trained.material.settings.home, trained)
+    decision = bootstrap(again.contest(), again.candidates)
+    assert (len(rows(again)), versions(again)) == (1, 1)
+    assert recipe_of(require_champion(again.registry)).model == decision.challenger
+
+
+def test_a_decision_that_was_written_down_is_not_judged_again(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    first, results = challenge(trained.contest(), trained.candidates)
+    assert set(results) == {"champion", "challenger", "baseline"}
+    monkeypatch.setattr(promotion, "decide", lambda *_, **__: pytest.fail("judged again"))
+    assert challenge(trained.contest(), trained.candidates) == (first, {})
+
+
+def test_a_challenger_without_evidence_changes_nothing(trained: Trained) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    before = require_champion(trained.registry)
+    decision, results = challenge(trained.contest(), trained.candidates)
+    assert decision.verdict == "not enough evidence"
+    assert (decision.challenger, decision.champion) == ("item_knn", before_model := recipe_of(before).model)
+    assert require_champion(trained.registry) == before
+    assert versions(trained) == 1
+    assert rows(trained)[-1] == ("not enough evidence", "item_knn", before_model, None) or None in rows(trained)[0]
+    assert results["challenger"].recipe.model == "item_knn"
+
+
+def _promoting(monkeypatch: pytest.MonkeyPatch, decision: Decision = PROMOTED) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = []
+
+    def decide(challenger: Any, champion: Any, baselines: Any, masks: Any, settings: Any, refresh: bool) -> Decision:
+        calls.append({"challenger": challenger, "champion": champion, "baselines": baselines, "refresh": refresh})
+        return decision
+
+    monkeypatch.setattr(promotion, "decide", decide)
+    return calls
+
+
+def test_a_better_challenger_takes_the_champions_place(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    calls = _promoting(monkeypatch)
+    challenge(trained.contest(), trained.candidates)
+    champion = require_champion(trained.registry)
+    assert recipe_of(champion).model == "item_knn"
+    assert rows(trained)[-1] == ("promoted", "item_knn", "recent_popularity", champion.version)
+    (call,) = calls
+    assert not call["refresh"]
+    assert [rival.recipe.model for rival in call["baselines"]] == ["recent_popularity"]
+    bootstrap(trained.contest(), trained.candidates)
+    assert require_champion(trained.registry) == champion, "a rerun must not bring the first champion back"
+
+
+def test_a_champion_that_learnt_later_sits_the_exam_as_it_was_then(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is live has seen the test window; its recipe, fitted up to the exam, has not."""
+    bootstrap(trained.contest(), trained.candidates)
+    contest = trained.contest()
+    sat: list[str] = []
+    real = promotion.sit
+    monkeypatch.setattr(promotion, "sit", lambda exam, model: sat.append(model.fit_until) or real(exam, model))
+    challenge(contest, trained.candidates)
+    assert {datetime.fromisoformat(one) for one in sat} == {trained.windows.test_from}
+    assert len(sat) == 3
+
+
+def test_a_champion_of_the_same_recipe_is_met_as_a_refresh(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    calls = _promoting(monkeypatch, Decision("not better", "no", "recent_popularity", "recent_popularity"))
+    challenge(trained.contest(), [one for one in trained.candidates if one.recipe.model != "item_knn"])
+    assert calls[0]["refresh"]
+    assert calls[0]["baselines"] == []
+
+
+def _later(trained: Trained, fingerprint: str) -> promotion.Contest:
+    """A contest as of a week before the newest event, and then one as of the event: as if data had come in between."""
+    until = trained.windows.as_of - timedelta(days=7)
+    exam = trained.exam(trained.windows.test_from, until)
+    return promotion.Contest(trained.material, exam, trained.registry, fingerprint, until)
+
+
+def test_popularity_is_simply_brought_up_to_date(trained: Trained) -> None:
+    bootstrap(_later(trained, "last week"), trained.candidates)
+    before = models.load(require_champion(trained.registry).path)
+    decision = refresh(trained.contest("this week"))
+    after = models.load(require_champion(trained.registry).path)
+    assert decision.verdict == "refreshed"
+    assert after.fit_until > before.fit_until
+    assert after.name == before.name
+    assert versions(trained) == 2
+
+
+def test_another_models_refresh_must_pass_the_gate(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap(_later(trained, "last week"), trained.candidates)
+    with monkeypatch.context() as patched:
+        _promoting(patched)
+        challenge(_later(trained, "last week"), trained.candidates)
+        calls = _promoting(patched, Decision("not better", "worse", "item_knn", "item_knn"))
+        refresh(trained.contest("this week"))
+        assert calls[0]["refresh"]
+        assert versions(trained) == 2
+        _promoting(patched, Decision("refreshed", "as good", "item_knn", "item_knn"))
+        refresh(trained.contest("next week"))
+    live = models.load(require_champion(trained.registry).path)
+    assert (live.name, datetime.fromisoformat(live.fit_until)) == ("item_knn", trained.windows.as_of)
+
+
+def _too_short(top: TopK) -> TopK:
+    items = top.items.copy()
+    items[0, -1] = -1
+    return TopK(items, top.scores)
+
+
+def _not_a_number(top: TopK) -> TopK:
+    scores = top.scores.copy()
+    scores[0, 0] = np.nan
+    return TopK(top.items, scores)
+
+
+@pytest.mark.parametrize("spoil", [_too_short, _not_a_number])
+def test_a_refit_that_cannot_answer_never_goes_live(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[TopK], TopK]
+) -> None:
+    contest = trained.contest()
+    chosen = best(trained.candidates, ("popularity", "recent_popularity")).recipe
+    refit = contest.fit(chosen, contest.exam.until)
+    real = refit.recommend
+    monkeypatch.setattr(refit, "recommend", lambda *args, **kwargs: spoil(real(*args, **kwargs)))
+    with pytest.raises(ModelError, match="does not give 6 items with finite scores to every user"):
+        bootstrap(contest, trained.candidates)
+    assert trained.registry.champion() is None
+    assert rows(trained) == []
+
+
+def test_a_record_takes_numbers_and_nothing_else(tmp_path: Path) -> None:
+    assert promotion._plain(np.float32(0.5)) == 0.5
+    with pytest.raises(TypeError, match="PosixPath has no place in a decision record"):
+        promotion._plain(tmp_path)
