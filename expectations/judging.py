@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -93,8 +94,14 @@ def _set_aside(frame: pl.DataFrame, table: str, validation: Validation, stops: l
     if stops:
         why = pl.lit(pl.Series([f"the delivery was stopped: {stop}" for stop in stops])).implode()
         rows = rows.with_columns(pl.col("reasons").fill_null(why))
-    content = [json.dumps(row, default=str, ensure_ascii=False) for row in rows.drop("position", "reasons").iter_rows(named=True)]
+    content = [_json(row) for row in rows.drop("position", "reasons").iter_rows(named=True)]
     named = rows.select(
         pl.lit(table).alias("table"), pl.col("sequence").alias("row"), "reasons", pl.Series("content", content, dtype=pl.String)
     )
     return named.select(pl.col(name).cast(dtype) for name, dtype in SET_ASIDE.items())
+
+
+def _json(row: dict[str, Any]) -> str:
+    """The row as JSON, which has no word for a number that is none: it is told in text."""
+    told = {name: str(value) if isinstance(value, float) and not isfinite(value) else value for name, value in row.items()}
+    return json.dumps(told, default=str, ensure_ascii=False, allow_nan=False)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import numba
 import numpy as np
 from scipy import sparse
 
@@ -82,7 +82,7 @@ def similar_items(weighted: sparse.csr_matrix, norms: Float, neighbours: int, sh
         rows = slice(start, start + BLOCK)
         nearest(*by_item, *by_user, norms, shrink, start, found.items[rows], found.scores[rows])
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as threads:  # type: ignore[attr-defined]
         list(threads.map(fill, range(0, len(norms), BLOCK)))
     return found
 

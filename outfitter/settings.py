@@ -16,14 +16,16 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from outfitter.errors import HomeError, SettingsError
 
 TOML = "outfitter.toml"
+THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
+"""What the libraries that compute read when they are imported."""
 
 
 class EventRule(BaseModel):
     """What an event is worth: ``weight`` is its confidence, a ``target`` counts as a success in evaluation."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    weight: float
+    weight: float = Field(allow_inf_nan=False)
     target: bool = False
 
 
@@ -48,7 +50,6 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".outfitter"), description="Folder that holds lake, models, features and reports; the only one written to.")
     source: str = Field("synthetic", description="Adapter that reads the input: synthetic, vibrent or renttherunway.")
     path: Path | None = Field(None, description="Folder with the source's files; the synthetic shop is drawn into the home when unset.")
-    lake: str | None = Field(None, description="Root of the Delta tables, a folder or s3://bucket/prefix; `lake` in the home when unset.")
     n_buckets: int | None = Field(None, ge=1, le=4096, description="Partitions by user, fixed when the lake is made; by size when unset.")
     max_bad_share: float = Field(
         0.2, ge=0, lt=1, description="Share of rows that may fail one expectation before the whole delivery is stopped."
@@ -85,7 +86,7 @@ class Settings(BaseSettings):
     shop_interactions: int = Field(200_000, ge=100, description="Interactions of the synthetic shop.")
     shop_days: int = Field(365, ge=60, description="Days the synthetic shop has been open.")
     min_free_mb: int = Field(200, ge=1, description="Free disk space, in MiB, without which nothing is started.")
-    threads: int = Field(0, ge=0, description="Threads for models and tasks; all cores when 0.")
+    threads: int = Field(0, ge=0, description="Threads that a model or a query may use; all cores when 0.")
     mlflow_uri: str | None = Field(None, description="MLflow tracking and registry store; a SQLite file in the home when unset.")
     prefect_api_url: str | None = Field(None, description="Prefect server to report to; one of its own for the run when unset.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the log on standard error.")
@@ -94,6 +95,25 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("events", mode="before")
+    @classmethod
+    def _laid_over_the_defaults(cls, given: Any) -> Any:
+        """Whoever sets one event's weight means that one: the other events stay as they are, and so does what is not named of it."""
+        if not isinstance(given, dict):
+            return given
+        rules: dict[str, Any] = _default_events()
+        if unknown := sorted(set(given) - set(rules)):
+            raise ValueError(f"there is no event '{unknown[0]}', only {', '.join(rules)}")
+        told = {name: {**rules[name].model_dump(), **rule} if isinstance(rule, dict) else rule for name, rule in given.items()}
+        return {**rules, **told}
+
+    @field_validator("events")
+    @classmethod
+    def _some_target(cls, events: dict[str, EventRule]) -> dict[str, EventRule]:
+        if not any(rule.target for rule in events.values()):
+            raise ValueError("no event is a target, so nothing could be evaluated")
+        return events
 
     @classmethod
     def settings_customise_sources(
@@ -109,15 +129,11 @@ class Settings(BaseSettings):
 
     @property
     def lake_root(self) -> str:
-        return self.lake or str(self.home / "lake")
+        return str(self.home / "lake")
 
     @property
     def tracking_uri(self) -> str:
         return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
-
-    @property
-    def n_threads(self) -> int:
-        return self.threads or os.cpu_count() or 1
 
     @property
     def reports(self) -> Path:
@@ -140,7 +156,7 @@ class Settings(BaseSettings):
     def _refuse_odd_path(self) -> None:
         """Delta Lake keeps paths as URLs and loses these characters on the way; spaces, accents and most others are fine."""
         odd = sorted({sign for sign in self.lake_root if sign in "%[]^|\\" or sign < " "})
-        if odd and "://" not in self.lake_root:
+        if odd:
             raise HomeError(
                 f"the lake cannot lie in '{self.lake_root}': its path holds {' '.join(map(repr, odd))}",
                 "Set OUTFITTER_HOME to a folder without it.",
@@ -166,6 +182,8 @@ class Settings(BaseSettings):
                 "GIT_PYTHON_REFRESH": "quiet",
             }
         )
+        if self.threads:
+            os.environ.update(dict.fromkeys(THREAD_COUNTS, str(self.threads)))
         if self.prefect_api_url:
             os.environ["PREFECT_API_URL"] = self.prefect_api_url
 
@@ -183,7 +201,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(_explain(error), "See docs/settings.md for what each setting takes.") from error
     except Unparsable as error:
         raise SettingsError(f"{error}: lists and tables are given as JSON", "For example OUTFITTER_MODELS='[\"als\"]'.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{TOML} cannot be read: {error}", "Mend the line it names, or move the file away.") from error
 
 

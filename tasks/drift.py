@@ -25,9 +25,10 @@ def compare(work: Work, snapshot: Snapshot, windows: Windows, html: Path) -> Dri
     report("monitor", "comparing the newest window with the training window")
     settings = work.settings
     since, until = reference_window(windows, settings.training_cutoffs)
+    targets = [name for name, rule in settings.events.items() if rule.target]
     return drift_report(
-        window_rows(snapshot, since, until),
-        window_rows(snapshot, windows.test_from, windows.as_of),
+        window_rows(snapshot, since, until, targets),
+        window_rows(snapshot, windows.test_from, windows.as_of, targets),
         numerical=NUMERICAL,
         categorical=CATEGORICAL,
         sample=settings.drift_sample,

@@ -131,6 +131,9 @@ def _text(path: Path | None) -> str | None:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
+    """Raises BadParameter for a moment that is still to come: nobody knows what will have happened by then."""
+    if moment is not None and moment.replace(tzinfo=UTC) > datetime.now(UTC):
+        raise typer.BadParameter(f"{moment:%Y-%m-%d %H:%M} UTC lies in the future", param_hint="--as-of")
     return None if moment is None else moment.replace(tzinfo=UTC)
 
 

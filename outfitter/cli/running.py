@@ -9,7 +9,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, ExitStack, nullcontext, redirect_stdout
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
@@ -45,6 +45,8 @@ def guarded(action: Callable[[], None], as_json: bool = False) -> int:
 
 def _run(flow: str, as_json: bool, show: Callable[[Any, dict[str, Any], Settings], None], parameters: dict[str, Any]) -> None:
     settings = load_settings(source=parameters.get("source"), path=parameters.get("path"))
+    if "source" in parameters:
+        _refuse_unreadable(settings)
     settings.prepare_home()
     settings.activate()
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"  # errors are told once, by us
@@ -62,6 +64,7 @@ def _run(flow: str, as_json: bool, show: Callable[[Any, dict[str, Any], Settings
         with terminal.status("starting Prefect and loading libraries") if terminal.is_terminal else nullcontext():
             ready = stack.enter_context(prefect_server(settings))
             call = getattr(import_module(f"flows.{flow}"), flow)
+            stack.enter_context(_without_heartbeats())
             ready()
         _quieten()
         with watching(terminal, settings.log_level):
@@ -70,6 +73,22 @@ def _run(flow: str, as_json: bool, show: Callable[[Any, dict[str, Any], Settings
         sys.stdout.write(json.dumps(result, default=str) + "\n")
     else:
         show(Console(), result, settings)
+
+
+def _refuse_unreadable(settings: Settings) -> None:
+    """What is plainly not there is told before anything is started: an unknown source, a missing folder or file."""
+    from outfitter.datasets import adapter
+
+    reader = adapter(settings.source)
+    if settings.path is not None:
+        reader.discover(settings.path)
+
+
+def _without_heartbeats() -> AbstractContextManager[Any]:
+    """At the end of every flow Prefect waits up to a second for its heartbeat, which tells a server what a person here sees anyway."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
 def _quieten() -> None:

@@ -50,8 +50,12 @@ def _data(ingest: dict[str, Any]) -> RenderableType:
     for name, why in ingest["stopped"].items():
         rows[f"STOPPED {name}"] = why
     if ingest["stub_items"]:
-        rows["warning"] = f"{ingest['stub_items']:,} items are not in the catalogue: kept as stubs, never recommended until catalogued"
+        rows["warning"] = f"{_count(ingest['stub_items'], 'item')} not in the catalogue: kept as stubs, never recommended until catalogued"
     return _facts("Data", rows)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _features(materialize: dict[str, Any]) -> RenderableType:

@@ -1,4 +1,4 @@
-"""The lake: Delta tables under one root, a folder or ``s3://``. Each commit is atomic; readers open a snapshot of versions."""
+"""The lake: Delta tables under one folder. Each commit is atomic; readers open a snapshot of versions."""
 
 from __future__ import annotations
 
@@ -51,8 +51,7 @@ class Lake:
         """The rows of ``table``, lazily; of its newest version when none is named."""
         if not self.exists(table):
             raise LakeError(f"the lake '{self.root}' has no table '{table}'", "Run 'outfitter ingest' first.")
-        source = self.uri(table)
-        return pl.scan_delta(_LocalTable(source, version=version)) if "://" not in source else pl.scan_delta(source, version=version)
+        return pl.scan_delta(_LocalTable(self.uri(table), version=version))
 
     def read(self, table: str) -> pl.DataFrame:
         return self.scan(table).collect()

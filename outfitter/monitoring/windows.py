@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -18,15 +19,19 @@ def reference_window(windows: Windows, weeks: int) -> tuple[datetime, datetime]:
     return windows.test_from - timedelta(weeks=weeks), windows.test_from
 
 
-def window_rows(snapshot: Snapshot, since: datetime, until: datetime) -> pl.DataFrame:
-    """The interactions of (since, until] with the columns NUMERICAL and CATEGORICAL, as they were known at the time of each."""
+def window_rows(snapshot: Snapshot, since: datetime, until: datetime, targets: Collection[str]) -> pl.DataFrame:
+    """The interactions of (since, until] with the columns NUMERICAL and CATEGORICAL, as they were known at the time of each.
+
+    targets: the events that count as a sale. An item has no days since its first sale before it.
+    """
     rows = snapshot.scan("interactions").filter(pl.col("timestamp") <= until).sort("timestamp", "sequence")
-    first = pl.col("timestamp").min().over("item_key")
+    sale = pl.col("event").is_in(list(targets))
+    age = pl.col("timestamp") - pl.col("timestamp").filter(sale).min().over("item_key")
     rows = rows.with_columns(
-        (pl.col("timestamp") - first).dt.total_days().alias("days_since_first_sale"),
-        (pl.int_range(pl.len()).over("user_key")).alias("user_purchases_before"),
+        pl.when(age >= timedelta(0)).then(age.dt.total_days()).alias("days_since_first_sale"),
+        (sale.cum_sum().over("user_key") - sale).alias("user_purchases_before"),
         pl.col("timestamp").dt.weekday().cast(pl.String).alias("weekday"),
     )
     items = snapshot.items(until).select("item_key", "category", "colour", "brand")
-    joined = rows.filter(pl.col("timestamp") > since).join(items, on="item_key", how="left")
+    joined = rows.filter(pl.col("timestamp") > since).join(items, on="item_key", how="left", maintain_order="left")
     return joined.select(*NUMERICAL, *CATEGORICAL).collect()

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 
@@ -48,15 +49,17 @@ def arm_boundaries(file: Path) -> None:
 
     original = SyncTaskRunEngine.handle_success
     seen: Counter[str] = Counter()
+    one_at_a_time = Lock()
 
     def trapped(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(self, *args, **kwargs)
-        seen[self.task.name] += 1
-        name = f"{self.task.name}#{seen[self.task.name]}"
-        if name not in file.read_text().splitlines():
-            with file.open("a") as out:
-                out.write(f"{name}\n")
-            die()
+        with one_at_a_time:  # tasks end side by side, but a process dies once
+            seen[self.task.name] += 1
+            name = f"{self.task.name}#{seen[self.task.name]}"
+            if name not in file.read_text().splitlines():
+                with file.open("a") as out:
+                    out.write(f"{name}\n")
+                die()
         return result
 
     SyncTaskRunEngine.handle_success = trapped  # type: ignore[method-assign]

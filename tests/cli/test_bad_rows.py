@@ -20,6 +20,14 @@ from tests.conftest import TINY, Outcome
 MARCH, APRIL, MAY = (f"interactions-2025-0{month}.csv" for month in (3, 4, 5))
 GOOD = "2025-03-10 10:00:00,{user},{item},purchase,1,20.0,web,north"
 SPOILT = Shop(users=120, items=80, interactions=4_000, days=150, seed=3, bad_rows=0.06)
+KINDS = {
+    "price is negative",
+    "cannot be read",
+    "timestamp lies in the future",
+    "user id is missing",
+    "item id is missing",
+    "identical to an earlier row",
+}
 STOPPED_SHARE = 4  # every fourth price is made negative: more than max_bad_share = .2
 
 
@@ -161,7 +169,5 @@ def test_the_bad_rows_of_a_drawn_shop_are_all_found_and_no_other(ingested: Any) 
     assert told["rows_quarantined"] == SPOILT.spoilt == 240
     assert told["interactions"] == SPOILT.interactions
     kinds = Counter(reasons[0].split(":")[0] for reasons in table(home, "quarantine")["reasons"])
-    assert kinds.keys() == {
-        "price is negative", "cannot be read", "timestamp lies in the future", "user id is missing", "item id is missing", "identical to an earlier row",
-    }  # fmt: skip
+    assert kinds.keys() == KINDS
     assert max(kinds.values()) - min(kinds.values()) <= 6  # of every kind alike often, month by month

@@ -84,7 +84,7 @@ def test_a_misspelt_command_or_option_is_told() -> None:
 def test_the_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
         "import json, sys\nfrom outfitter.cli.app import app\n"
-        f"try: app({words!r})\nexcept SystemExit: pass\n"
+        f"try: app({words!r}, prog_name='outfitter')\nexcept SystemExit: pass\n"
         "sys.stderr.write(json.dumps([name for name in sys.modules if '.' not in name]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

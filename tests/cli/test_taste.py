@@ -23,7 +23,7 @@ SETTINGS = {
 
 def scores(outfitter: Any, folder: Path, taste: float) -> dict[str, list[float]]:
     """NDCG@12 of each model on the validation window: mean, low, high."""
-    write_shop(Shop(users=3_000, items=1_000, interactions=120_000, days=300, seed=11, taste=taste), folder)
+    write_shop(Shop(users=2_000, items=700, interactions=80_000, days=250, seed=11, taste=taste), folder)
     ran = outfitter("run", "--path", folder, "--json", **SETTINGS)
     assert ran.code == 0, ran.stderr
     return {model["model"]: model["scores"]["ndcg"] for model in ran.result["train"]["models"]}

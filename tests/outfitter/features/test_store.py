@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import feature_repo
@@ -54,6 +56,26 @@ def test_a_training_row_is_what_was_known_just_before_the_event(shelf: Shelf) ->
         want |= as_of(shelf.items, "item_key", row["item_key"], row["timestamp"], names(ITEM_FEATURES))
         got = {name: row[name] or [] if name == "last_items" else row[name] for name in COLUMNS}
         assert got == want | {"last_items": want["last_items"] or []}, (row["user_key"], row["item_key"], row["timestamp"])
+
+
+class _Forgetful:
+    """In place of the store: a join that answers for all events but the last."""
+
+    def get_feature_service(self, name: str) -> str:
+        return name
+
+    def get_historical_features(self, entities: pd.DataFrame, service: str) -> _Forgetful:
+        self.left = pl.from_pandas(entities).head(len(entities) - 1)
+        return self
+
+    def to_arrow(self) -> pa.Table:
+        return self.left.to_arrow()
+
+
+def test_a_join_that_loses_an_event_is_found_out() -> None:
+    asked = pl.DataFrame({"user_key": [1, 1], "item_key": [1, 1], "timestamp": [CUTOFF, CUTOFF + TICK]})
+    with pytest.raises(LakeError, match="gave 1 rows for 2 events"):
+        feast.training_rows(_Forgetful(), asked)  # type: ignore[arg-type]
 
 
 def test_an_event_at_a_cutoff_is_not_among_what_it_learns_from(shelf: Shelf) -> None:

@@ -97,7 +97,9 @@ def test_a_second_commit_of_the_same_delivery_changes_nothing(tmp_path: Path) ->
     lake = founded(tmp_path / "lake")
     ingest(lake, FIRST)
     before = contents(take_snapshot(lake, NOW))
+    versions = {table: lake.version(table) for table in TABLES}
     commit(lake, FIRST.delivery, FIRST.judgement, 2, NOW)
+    assert {table: lake.version(table) for table in TABLES} == versions
     assert contents(take_snapshot(lake, NOW)) == before
     assert lake.read("deliveries").height == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def test_segments_share_everyone_out(trained: Trained) -> None:
 
 
 def test_with_nothing_in_production_popularity_goes_live(trained: Trained) -> None:
-    with pytest.raises(ModelError, match="no champion.*outfitter train"):
+    with pytest.raises(ModelError, match=r"no champion.*outfitter train"):
         require_champion(trained.registry)
     decision = bootstrap(trained.contest(), trained.candidates)
     champion = require_champion(trained.registry)
@@ -116,10 +117,11 @@ def test_a_challenger_without_evidence_changes_nothing(trained: Trained) -> None
     before = require_champion(trained.registry)
     decision, results = challenge(trained.contest(), trained.candidates)
     assert decision.verdict == "not enough evidence"
-    assert (decision.challenger, decision.champion) == ("item_knn", before_model := recipe_of(before).model)
+    was = recipe_of(before).model
+    assert (decision.challenger, decision.champion) == ("item_knn", was)
     assert require_champion(trained.registry) == before
     assert versions(trained) == 1
-    assert rows(trained)[-1] == ("not enough evidence", "item_knn", before_model, None) or None in rows(trained)[0]
+    assert set(rows(trained)) == {("not enough evidence", "item_knn", was, None), ("bootstrap", was, None, before.version)}
     assert results["challenger"].recipe.model == "item_knn"
 
 
@@ -158,6 +160,17 @@ def test_a_champion_that_learnt_later_sits_the_exam_as_it_was_then(trained: Trai
     challenge(contest, trained.candidates)
     assert {datetime.fromisoformat(one) for one in sat} == {trained.windows.test_from}
     assert len(sat) == 3
+
+
+def test_a_champion_that_learnt_before_the_exam_sits_it_itself(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    early = replace(trained.contest("early"), exam=trained.exam(trained.windows.validation_from, trained.windows.test_from))
+    bootstrap(early, trained.candidates)
+    contest = trained.contest()
+    fitted: list[str] = []
+    monkeypatch.setattr(promotion, "fit", lambda recipe, *_: fitted.append(recipe.model) or pytest.fail("the champion was fitted again"))
+    model = promotion._champion_at(contest, require_champion(trained.registry))
+    assert datetime.fromisoformat(model.fit_until) == contest.exam.asked
+    assert fitted == []
 
 
 def test_a_champion_of_the_same_recipe_is_met_as_a_refresh(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
