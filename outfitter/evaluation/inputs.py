@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.data import Histories, ItemTable
+from outfitter.errors import ModelError
 from outfitter.features.arrays import model_inputs
 from outfitter.features.spec import ITEM_FEATURES, USER_FEATURES
 from outfitter.lake.snapshot import Snapshot
@@ -36,11 +37,17 @@ class Catalogue:
 
 
 def catalogue(snapshot: Snapshot, until: datetime, ids: tuple[str, ...] | None = None) -> Catalogue:
-    """The items known at ``until``: catalogued by then or met in an interaction by then; or exactly those of a model's ``ids``."""
+    """The items known at ``until``: catalogued by then or met in an interaction by then; or exactly those of a model's ``ids``.
+
+    Raises ModelError when a model names an item that the lake has never seen.
+    """
     if ids is not None:
         keys = snapshot.items().select("item_id", "item_key").collect()
         known = pl.DataFrame({"item_id": list(ids)}).join(keys, on="item_id", how="left", maintain_order="left")
-        return Catalogue(known["item_key"].to_numpy().astype(np.int32), ids)
+        if known["item_key"].null_count():
+            stranger = known.filter(pl.col("item_key").is_null())["item_id"][0]
+            raise ModelError(f"the model knows an item '{stranger}' that this lake does not", "Use the home the model was trained in.")
+        return Catalogue(known["item_key"].to_numpy(), ids)
     met = snapshot.scan("interactions").filter(pl.col("timestamp") <= until).select("item_key").unique()
     items = snapshot.items(until).join(met.with_columns(pl.lit(True).alias("met")), on="item_key", how="left")
     known = items.filter(pl.col("catalogued") | pl.col("met")).sort("item_key").select("item_key", "item_id").collect()
@@ -52,7 +59,7 @@ def weighted_events(snapshot: Snapshot, until: datetime, events: Mapping[str, Ev
     weights = pl.col("event").replace_strict({name: rule.weight for name, rule in events.items()}, default=0.0)
     rows = snapshot.scan("interactions").filter(pl.col("timestamp") <= until).with_columns(weights.alias("weight"))
     taken = pl.col("event").is_in([name for name, rule in events.items() if rule.target]).alias("taken")
-    rows = rows.filter(pl.col("weight") > 0).sort("user_key", "timestamp", "sequence")
+    rows = rows.filter(pl.col("weight") > 0).sort("user_key", "timestamp", "sequence", "item_key")
     return rows.select("user_key", "item_key", "timestamp", "bucket", "weight", taken)
 
 

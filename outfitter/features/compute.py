@@ -29,7 +29,7 @@ def user_features(
     if users is not None:
         known = known.filter(pl.col("user_key").is_in(users.implode()))
     target = pl.col("event").is_in(list(targets))
-    rows = known.sort("user_key", "timestamp", "sequence").join(
+    rows = known.sort("user_key", "timestamp", "sequence", "item_key").join(
         items.select("item_key", "category"), on="item_key", how="left", maintain_order="left"
     )
     rows = rows.with_columns(target.alias("target")).with_columns(_again("user_key", "item_key"))
@@ -52,7 +52,7 @@ def item_features(interactions: pl.LazyFrame, items: pl.LazyFrame, cutoff: datet
     items: item_key, price, valid_from, catalogued. Returns item_key and the columns of ITEM_FEATURES as Float32.
     """
     rows = interactions.filter((pl.col("timestamp") <= cutoff) & pl.col("event").is_in(list(targets)))
-    rows = rows.sort("user_key", "timestamp", "sequence")
+    rows = rows.sort("user_key", "timestamp", "sequence", "item_key")
     rows = rows.with_columns(pl.lit(True).alias("target")).with_columns(_again("user_key", "item_key"))
     sales = rows.group_by("item_key").agg(
         *[_count(days, cutoff).alias(f"sales_{days}d") for days in (7, 30, 90)],

@@ -26,6 +26,7 @@ LEVELS = 30  # categories told apart at most; a distance over thousands of rare 
 LEAST = 10  # rows of the two sides together that a category needs to be told apart; what chance does to fewer is not chi-squared
 ABSENT, REST = "(none)", "(others)"
 FALSE_ALARMS = 0.01  # chance that any column of a report drifts when none has moved
+DIGITS = 9  # Evidently adds categories up in the order of their hashes, which changes the last digits from process to process
 NAMED = 3  # columns that the reason names
 
 
@@ -139,7 +140,8 @@ def _measure(
     with np.errstate(invalid="ignore", divide="ignore"):  # it correlates constant columns too, and nothing here reads that
         snapshot = Report([preset]).run(current, reference)
     _write(html, snapshot.get_html_str(as_iframe=False))
-    return {metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"] if "column" in metric["config"]}
+    told = [metric for metric in snapshot.dict()["metrics"] if "column" in metric["config"]]
+    return {metric["config"]["column"]: round(float(metric["value"]), DIGITS) for metric in told}
 
 
 def _pandas(side: pl.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:

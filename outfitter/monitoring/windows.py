@@ -24,7 +24,7 @@ def window_rows(snapshot: Snapshot, since: datetime, until: datetime, targets: C
 
     targets: the events that count as a sale. An item has no days since its first sale before it.
     """
-    rows = snapshot.scan("interactions").filter(pl.col("timestamp") <= until).sort("timestamp", "sequence")
+    rows = snapshot.scan("interactions").filter(pl.col("timestamp") <= until).sort("timestamp", "sequence", "user_key", "item_key")
     sale = pl.col("event").is_in(list(targets))
     age = pl.col("timestamp") - pl.col("timestamp").filter(sale).min().over("item_key")
     rows = rows.with_columns(

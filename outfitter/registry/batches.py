@@ -127,7 +127,7 @@ def publish(batch: Batch, validation_id: str, at: datetime) -> None:
 
 def published(lake: Lake, batch_id: str | None = None) -> dict[str, object] | None:
     """The row of a published batch, the newest when none is named, or None."""
-    rows = lake.scan("batches").sort("published_at").collect()
+    rows = lake.scan("batches").sort("as_of", "published_at").collect()
     rows = rows if batch_id is None else rows.filter(pl.col("batch_id") == batch_id)
     return rows.row(-1, named=True) if rows.height else None
 

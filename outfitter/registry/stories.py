@@ -19,7 +19,7 @@ def story(snapshot: Snapshot, batch_id: str, targets: list[str], user_key: int |
 
     Returns user_id, history (oldest first) and recommended (best first).
     """
-    taken = snapshot.scan("interactions").filter(pl.col("event").is_in(targets)).sort("timestamp", "sequence")
+    taken = snapshot.scan("interactions").filter(pl.col("event").is_in(targets)).sort("timestamp", "sequence", "user_key", "item_key")
     user = _someone(taken) if user_key is None else user_key
     names = words(snapshot)
     past = taken.filter(pl.col("user_key") == user).select("item_key").collect()["item_key"].to_list()

@@ -29,7 +29,7 @@ def test_stub_items_are_kept_with_a_warning_and_catalogued_later(outfitter: Any,
     ran = outfitter("run", "--path", shop, COLUMNS="160")
     assert ran.code == 0, ran.stderr
     said = " ".join(ran.stdout.replace("│", " ").split())
-    assert "warning 1 items are not in the catalogue: kept as stubs, never recommended until catalogued" in said
+    assert "warning 1 item not in the catalogue: kept as stubs, never recommended until catalogued" in said
     assert "4,199 in, 4,199 accepted, 0 quarantined" in said
     key = _item(home, stub)["item_key"]
     assert not _item(home, stub)["catalogued"]
