@@ -72,8 +72,11 @@ def drift_report(
     """Compares ``current`` with ``reference`` on the named columns; writes ``html`` whole or not at all.
 
     sample: rows taken from each side at most. share: the share of drifted columns (0 to 1) from which the data count as
-    drifted. Raises NotEnoughData when a side has no rows or no column has values on both sides.
+    drifted; a column that has no value on either side is not counted. Raises NotEnoughData when a side has no rows or no column
+    has values on both sides.
     """
+    numerical = [name for name in numerical if any(side[name].cast(pl.Float64).is_finite().any() for side in (reference, current))]
+    categorical = [name for name in categorical if any(side[name].count() for side in (reference, current))]
     sides = (_sampled(reference, numerical, categorical, sample, seed), _sampled(current, numerical, categorical, sample, seed))
     measured = [name for name in (*numerical, *categorical) if all(side[name].count() for side in sides)]
     if not measured:
