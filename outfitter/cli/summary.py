@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -32,8 +35,10 @@ def nothing_new(result: dict[str, Any]) -> bool:
 
 def _facts(title: str, rows: dict[str, Any]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a path that is cut short is no use
     for name, value in rows.items():
-        table.add_row(Text(name, style="dim"), Text(str(value)))
+        table.add_row(Text(name, style="dim"), Text(str(value), overflow="fold"))
     return Panel(table, title=title, title_align="left", border_style="dim")
 
 
@@ -109,10 +114,11 @@ def _drift(monitor: dict[str, Any]) -> RenderableType:
 
 
 def _where(result: dict[str, Any], settings: Settings) -> RenderableType:
+    programs = os.path.relpath(Path(sys.executable).parent)
     rows = {
         "data docs": result["ingest"]["data_docs"],
         "drift report": result["monitor"]["report"],
-        "Prefect UI": f"PREFECT_HOME={settings.home / 'prefect'} DO_NOT_TRACK=true prefect server start",
-        "MLflow UI": f"mlflow ui --backend-store-uri {settings.tracking_uri}",
+        "Prefect UI": f"PREFECT_HOME={settings.home / 'prefect'} DO_NOT_TRACK=true {programs}/prefect server start",
+        "MLflow UI": f"{programs}/mlflow ui --backend-store-uri {settings.tracking_uri}",
     }
     return _facts("Where to look", rows)
