@@ -63,7 +63,7 @@ def _summary(work: Work, arrivals: list[Arrival], judgements: list[Judgement], s
     stopped = {a.delivery.object: j.stopped for a, j in zip(arrivals, judgements, strict=True) if j.stopped}
     reasons = pl.concat([j.quarantine.select("reasons") for j in judgements]).explode("reasons") if judgements else None
     counts = dict(reasons["reasons"].str.split(": ").list.first().value_counts(sort=True).rows()) if reasons is not None else {}
-    stubs = snapshot.items().filter(~pl.col("catalogued")).select(pl.len()).collect().item()
+    stubs = snapshot.scan("items").group_by("item_key").agg(pl.col("catalogued").any()).filter(~pl.col("catalogued")).collect().height
     summary = {
         "snapshot": snapshot.id,
         "as_of": snapshot.as_of.isoformat(),

@@ -53,7 +53,8 @@ def _materialize(work: Work, snapshot: Snapshot, as_of: datetime, print_: str) -
     windows = Windows.before(as_of, work.settings.window_days)
     cutoffs = windows.cutoffs(work.settings.training_cutoffs)
     compute(work, snapshot, windows, cutoffs, print_)
-    compared = send_online(work, apply(work, print_), as_of)
+    store = apply(work, print_)
+    compared = send_online(work, store, as_of) if as_of >= snapshot.as_of else 0  # what is online is never set back
     counts = [
         work.features.scan(table).filter(pl.col("materialization") == print_).select(pl.len()).collect().item() for table in FEATURE_TABLES
     ]

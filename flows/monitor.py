@@ -14,7 +14,7 @@ from tasks.artifacts import leave
 from tasks.drift import compare, tell, write_down
 from tasks.work import Work, at_work
 
-SETTINGS = ("window_days", "training_cutoffs", "drift_sample", "drift_share", "drift_numerical", "drift_categorical", "seed")
+SETTINGS = ("window_days", "training_cutoffs", "drift_sample", "drift_share", "drift_numerical", "drift_categorical", "seed", "events")
 
 
 @flow(name="monitor", log_prints=False)

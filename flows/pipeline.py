@@ -13,6 +13,7 @@ from flows.monitor import monitor
 from flows.recommend import recommend
 from flows.train import train
 from outfitter.registry.candidates import recipes
+from outfitter.registry.promotion import refuse_the_past
 from tasks.work import at_work
 
 
@@ -23,6 +24,8 @@ def pipeline(
     """Ingest and validate, materialize, train and gate, recommend, monitor. What is done already is found and skipped."""
     with at_work(now, source=source, path=path) as work:
         recipes(work.settings)  # a family that nobody knows is told now, not after the data are in
+        if as_of is not None:
+            refuse_the_past(work.registry, as_of)
         return {
             "ingest": ingest(source, path, work.now),
             "materialize": materialize(as_of, work.now),

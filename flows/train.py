@@ -16,7 +16,7 @@ from outfitter.lake import stages
 from outfitter.progress import report
 from outfitter.registry.candidates import recipes, training_fingerprint
 from outfitter.registry.gate import Decision
-from outfitter.registry.promotion import Contest, decided, recipe_of, require_champion
+from outfitter.registry.promotion import Contest, decided, recipe_of, refuse_the_past, require_champion
 from tasks.artifacts import leave
 from tasks.training import bootstrap, fit_all, gate, refresh, set_exams
 from tasks.work import THREADS, Work, at_work
@@ -27,11 +27,13 @@ def train(as_of: datetime | None = None, now: datetime | None = None) -> dict[st
     """Train all configured models on the newest materialized features and let the gate decide on the best."""
     with at_work(now) as work:
         material, moment = ready_material(work, as_of)
+        if as_of is not None:
+            refuse_the_past(work.registry, as_of)
         windows = Windows.before(moment, work.settings.window_days)
         print_ = training_fingerprint(material, windows)
         if (done := stages.find(work.lake, "train", print_)) is not None:
             report("train", "nothing to retrain", "skipped")
-            return {**done, "new": False}
+            return {**done, "champion": _in_production(work), "new": False}
         work.registry.close_orphans()
         outputs = _train(work, material, windows, print_)
         _leave(outputs)
@@ -62,14 +64,18 @@ def _train(work: Work, material: Material, windows: Windows, print_: str) -> dic
     decisions.append(decision)
     if not decision.goes_live and _stale(work, windows):
         decisions.append(refresh(contest))
-    champion = require_champion(work.registry)
     return {
         "snapshot": material.snapshot.id,
         "windows": [windows.validation_from.isoformat(), windows.test_from.isoformat(), windows.as_of.isoformat()],
         "models": [candidate.outputs() for candidate in candidates],
         "decisions": [d.record() for d in decisions],
-        "champion": {"model": recipe_of(champion).model, "version": champion.version, "run_id": champion.run_id},
+        "champion": _in_production(work),
     }
+
+
+def _in_production(work: Work) -> dict[str, str]:
+    champion = require_champion(work.registry)
+    return {"model": recipe_of(champion).model, "version": champion.version, "run_id": champion.run_id}
 
 
 def _bootstrapped_here(contest: Contest) -> bool:

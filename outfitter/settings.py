@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     def _some_target(cls, events: dict[str, EventRule]) -> dict[str, EventRule]:
         if not any(rule.target for rule in events.values()):
             raise ValueError("no event is a target, so nothing could be evaluated")
+        if silent := [name for name, rule in events.items() if rule.target and rule.weight <= 0]:
+            raise ValueError(f"'{silent[0]}' is a target, so its weight must be above 0: what is to be found must be learnt from")
         return events
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,11 @@ from outfitter.lake import deliveries
 from outfitter.lake.deliveries import Delivery, Judgement
 from outfitter.lake.founding import facts
 from outfitter.progress import report
+from outfitter.schema import DELIVERIES, empty
 from outfitter.settings import Settings
 from tasks.work import Work
+
+log = logging.getLogger("outfitter.ingestion")
 
 
 @dataclass(frozen=True)
@@ -46,17 +50,15 @@ def source_folder(settings: Settings) -> Path:
 @task(name="discover", cache_policy=NO_CACHE)
 def discover(work: Work, folder: Path, bench: Bench) -> list[tuple[SourceFile, Delivery]]:
     """The files of the source that are new to the ledger, catalogue first, each with its place in its object's history."""
-    files = bench.adapter.discover(folder)
-    ledger = work.lake.read("deliveries") if facts(work.lake) else None
-    found: list[tuple[SourceFile, Delivery]] = []
-    for number, file in enumerate(files, start=1):
+    files = {file.name: file for file in bench.adapter.discover(folder)}
+    ledger = work.lake.read("deliveries") if facts(work.lake) else empty(DELIVERIES)
+    offered = []
+    for number, file in enumerate(files.values(), start=1):
         report("ingest", f"looking at {file.name}", done=number, total=len(files))
-        delivery: Delivery | None = deliveries.describe(file.path, file.name, bench.adapter.name)
-        if ledger is not None and delivery is not None:
-            delivery = deliveries.place(ledger, delivery, bench.rules)
-        if delivery is not None and delivery.id not in {known.id for _, known in found}:
-            found.append((file, delivery))
-    return found
+        offered.append(deliveries.describe(file.path, file.name, bench.adapter.name))
+        if deliveries.outdated(ledger, offered[-1]):
+            log.warning("%s is ignored: it was last changed before the version that is in the lake; touch it if it is to count", file.path)
+    return [(files[delivery.object], delivery) for delivery in deliveries.place_all(ledger, offered, bench.rules)]
 
 
 @task(name="read", cache_policy=NO_CACHE)

@@ -8,6 +8,7 @@ again when the same content is still there, swept away when the source holds som
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,14 +76,37 @@ def place(ledger: pl.DataFrame, delivery: Delivery, rules: str) -> Delivery | No
     same = ledger.filter(pl.col("delivery_id") == delivery.id)
     if same.filter((pl.col("status") == "rejected") & (pl.col("rules") == rules)).height:
         return None
-    history = ledger.filter(pl.col("object") == delivery.object).sort("generation")
-    accepted = history.filter(pl.col("status") == "accepted").tail(1).rows(named=True)
-    live = set(_live_ids(ledger))
-    if delivery.id in live:
+    if delivery.id in _live_ids(ledger) or outdated(ledger, delivery):
         return None
-    if accepted and (delivery.modified, delivery.id) < (accepted[0]["modified"], accepted[0]["delivery_id"]):
-        return None
-    return replace(delivery, generation=history.height)
+    return _next(ledger, delivery)
+
+
+def place_all(ledger: pl.DataFrame, offered: Sequence[Delivery], rules: str) -> list[Delivery]:
+    """Those of ``offered`` (one an object) that are new, each with its place.
+
+    A content that is known only under an object which is itself about to be replaced is new again under its other name: files get
+    renamed and rotated, and their rows must not go with the old name.
+    """
+    placed = {delivery.object: place(ledger, delivery, rules) for delivery in offered}
+    replaced = [name for name, delivery in placed.items() if delivery is not None]
+    leaving = set(_live_ids(ledger)) - set(_live_ids(ledger.filter(~pl.col("object").is_in(replaced))))
+    found: dict[str, Delivery] = {}
+    for delivery in offered:
+        new = placed[delivery.object] or (_next(ledger, delivery) if delivery.id in leaving else None)
+        if new is not None:
+            found.setdefault(new.id, new)
+    return list(found.values())
+
+
+def outdated(ledger: pl.DataFrame, delivery: Delivery) -> bool:
+    """Whether a newer version of the same object was accepted before, and this content counts nowhere."""
+    accepted = ledger.filter((pl.col("object") == delivery.object) & (pl.col("status") == "accepted")).sort("generation").tail(1)
+    newest = [(row["modified"], row["delivery_id"]) for row in accepted.iter_rows(named=True)]
+    return bool(newest) and (delivery.modified, delivery.id) < newest[0] and delivery.id not in _live_ids(ledger)
+
+
+def _next(ledger: pl.DataFrame, delivery: Delivery) -> Delivery:
+    return replace(delivery, generation=ledger.filter(pl.col("object") == delivery.object).height)
 
 
 def _live_ids(ledger: pl.DataFrame) -> list[str]:

@@ -16,7 +16,7 @@ from expectations.runner import Validation, validate
 from models import checkpoint
 from models.base import Recommender
 from models.topk import TopK
-from outfitter.errors import LakeError
+from outfitter.errors import LakeError, NotEnoughData
 from outfitter.evaluation.inputs import Catalogue, catalogue, histories, sellable, weighted_events
 from outfitter.evaluation.training import Material
 from outfitter.lake import stages
@@ -54,6 +54,11 @@ def open_batch(material: Material, version: Version, as_of: datetime) -> Batch:
     items = catalogue(snapshot, as_of, model.item_ids)
     targets = [name for name, rule in settings.events.items() if rule.target]
     available = sellable(snapshot, items, as_of, settings.sellable_days, targets)
+    if not available.any():
+        raise NotEnoughData(
+            f"nothing is sellable as of {as_of:%Y-%m-%d}: no catalogued item sold in the {settings.sellable_days} days before",
+            "Raise the setting sellable_days, or deliver newer interactions or the catalogue.",
+        )
     return Batch(batch_id, material, version, model, items, available, as_of)
 
 
@@ -94,16 +99,14 @@ def validate_batch(batch: Batch, docs: Path) -> Validation:
     """Hold the lists of a batch, as they lie in the lake, to the recommendations suite."""
     settings, snapshot = batch.material.settings, batch.material.snapshot
     lists = batch.lake.scan("recommendations").filter(pl.col("batch_id") == batch.id).select("user_key", "items", "scores").collect()
-    taken = weighted_events(snapshot, batch.as_of, settings.events).filter("taken").select("user_key", "item_key").unique().collect()
-    shown = pl.Series(batch.items.keys[batch.available])
-    most_taken = taken.filter(pl.col("item_key").is_in(shown.implode())).group_by("user_key").len()["len"].max()
-    left = len(shown) - (0 if settings.repeat_purchases or not isinstance(most_taken, int) else most_taken)
+    targets = [name for name, rule in settings.events.items() if rule.target]
+    took = (pl.col("timestamp") <= batch.as_of) & pl.col("event").is_in(targets)  # not through what the lists were made with
+    seen = snapshot.scan("interactions").filter(took).select("user_key", "item_key").unique().collect()
     users = snapshot.users().select(pl.len()).collect().item()
-    k = settings.list_length
-    held_to = suite(k=k, at_least=max(0, min(k, left)), users=users, repeats=settings.repeat_purchases)
-    return validate(
-        summary(lists, available=shown, seen=taken), held_to, name=f"recommendations: {batch.id}", docs=docs, row_label="user_key"
-    )
+    k, repeats = settings.list_length, settings.repeat_purchases
+    told = summary(lists, k=k, available=pl.Series(batch.items.keys[batch.available]), seen=seen, repeats=repeats)
+    held_to = suite(k=k, users=users, repeats=repeats)
+    return validate(told, held_to, name=f"recommendations: {batch.id}", docs=docs, row_label="user_key")
 
 
 def publish(batch: Batch, validation_id: str, at: datetime) -> None:

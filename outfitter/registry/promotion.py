@@ -56,6 +56,13 @@ def best(candidates: Sequence[Candidate], among: Sequence[str] | None = None) ->
     return max((c for c in candidates if among is None or c.recipe.model in among), key=lambda candidate: candidate.scores[METRIC].mean)
 
 
+def _challenger(contest: Contest, champion: Version, candidates: Sequence[Candidate]) -> Recipe:
+    """The best on the validation window; where the champion is that already, on these very data, the best of the others."""
+    current = datetime.fromisoformat(models.load(champion.path).fit_until) >= contest.exam.until
+    others = [c for c in candidates if not (current and c.recipe == recipe_of(champion))]
+    return best(others).recipe
+
+
 def segments(exam: Exam) -> dict[str, Mask]:
     """Users by how much they had taken before the exam."""
     activity = exam.activity
@@ -76,7 +83,7 @@ def bootstrap(contest: Contest, candidates: Sequence[Candidate]) -> Decision:
 def challenge(contest: Contest, candidates: Sequence[Candidate]) -> tuple[Decision, dict[str, Result]]:
     """The best candidate meets the champion and the best popularity model on the test window; returns their results by role."""
     champion = require_champion(contest.registry)
-    challenger, baseline = best(candidates).recipe, best(candidates, BASELINES).recipe
+    challenger, baseline = _challenger(contest, champion, candidates), best(candidates, BASELINES).recipe
     results: dict[str, Result] = {}
 
     def judge() -> tuple[Decision, Recipe]:
@@ -84,6 +91,8 @@ def challenge(contest: Contest, candidates: Sequence[Candidate]) -> tuple[Decisi
         results["challenger"] = sit(contest.exam, contest.fit(challenger, contest.exam.asked))
         results["baseline"] = sit(contest.exam, contest.fit(baseline, contest.exam.asked))
         refresh = challenger == recipe_of(champion)
+        if refresh and _learnt_later(contest, champion):
+            return _same_recipe(challenger), challenger
         rivals = [] if challenger.model in BASELINES else [results["baseline"]]
         decision = decide(results["challenger"], results["champion"], rivals, segments(contest.exam), contest.material.settings, refresh)
         return decision, challenger
@@ -99,6 +108,8 @@ def refresh(contest: Contest) -> Decision:
     def judge() -> tuple[Decision, Recipe]:
         if recipe.model in BASELINES:
             return Decision("refreshed", f"the counts of {recipe.model} were brought up to date", recipe.model, recipe.model), recipe
+        if _learnt_later(contest, champion):
+            return _same_recipe(recipe), recipe
         before, now = _champion_at(contest, champion), contest.fit(recipe, contest.exam.asked)
         settings = contest.material.settings
         return decide(sit(contest.exam, now), sit(contest.exam, before), [], segments(contest.exam), settings, refresh=True), recipe
@@ -113,6 +124,22 @@ def require_champion(registry: Registry) -> Version:
     return champion
 
 
+def refuse_the_past(registry: Registry, as_of: datetime) -> None:
+    """Raises ModelError when the model in production has learnt from later than ``as_of``.
+
+    It must not recommend as of then, for it has seen what came after; and a model that knows less must not take its place.
+    """
+    champion = registry.champion()
+    if champion is None:
+        return
+    until = datetime.fromisoformat(models.load(champion.path).fit_until)
+    if until > as_of:
+        raise ModelError(
+            f"the model in production has learnt until {until:%Y-%m-%d %H:%M}, after {as_of:%Y-%m-%d %H:%M}",
+            "To look back, use a home of its own: OUTFITTER_HOME=.outfitter-back outfitter run --as-of ...",
+        )
+
+
 def recipe_of(version: Version) -> Recipe:
     _, meta = read(version.path)
     return Recipe(meta["model"], tuple(sorted(meta["params"].items())))
@@ -120,10 +147,19 @@ def recipe_of(version: Version) -> Recipe:
 
 def _champion_at(contest: Contest, champion: Version) -> Recommender:
     """The champion as it may sit the exam: itself, or its recipe fitted up to the exam when it learnt later than that."""
-    model = models.load(champion.path)
-    if datetime.fromisoformat(model.fit_until) <= contest.exam.asked:
-        return model
+    if not _learnt_later(contest, champion):
+        return models.load(champion.path)
     return contest.fit(recipe_of(champion), contest.exam.asked)
+
+
+def _learnt_later(contest: Contest, champion: Version) -> bool:
+    return datetime.fromisoformat(models.load(champion.path).fit_until) > contest.exam.asked
+
+
+def _same_recipe(recipe: Recipe) -> Decision:
+    """Fitted up to the exam, the champion and its refresh are one model: there is nothing to compare, and the reason says so."""
+    reason = f"{recipe.model} learnt later than the test window starts, so its recipe on newer data cannot be compared; it answers in full"
+    return Decision("refreshed", reason, recipe.model, recipe.model)
 
 
 def _settle(contest: Contest, step: str, judge: Judge) -> Decision:

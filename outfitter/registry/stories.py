@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -14,12 +15,13 @@ TALKATIVE = (4, 12)  # a history that says something and still fits on a screen
 SHOWN = 6
 
 
-def story(snapshot: Snapshot, batch_id: str, targets: list[str], user_key: int | None = None) -> dict[str, Any]:
+def story(snapshot: Snapshot, batch_id: str, as_of: datetime, targets: list[str], user_key: int | None = None) -> dict[str, Any]:
     """One user's last items and list, named in words; of the first user with a history of readable length when none is named.
 
     Returns user_id, history (oldest first) and recommended (best first).
     """
-    taken = snapshot.scan("interactions").filter(pl.col("event").is_in(targets)).sort("timestamp", "sequence", "user_key", "item_key")
+    known = (pl.col("timestamp") <= as_of) & pl.col("event").is_in(targets)
+    taken = snapshot.scan("interactions").filter(known).sort("timestamp", "sequence", "user_key", "item_key")
     user = _someone(taken) if user_key is None else user_key
     names = words(snapshot)
     past = taken.filter(pl.col("user_key") == user).select("item_key").collect()["item_key"].to_list()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pandas as pd
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
@@ -25,6 +26,9 @@ from outfitter.settings import Settings
 REGISTERED = "outfitter"
 EXPERIMENT = "outfitter"
 CHAMPION = "champion"
+NO_SUCH_ALIAS = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE))  # no model yet; no alias yet
+NEEDED = ("implicit", "mlflow", "numba", "numpy", "pandas", "safetensors", "scipy", "torch")
+"""What an artifact needs beside Outfitter itself, which is installed from its own wheel and from no index."""
 LIST = Array(DataType.string)
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(LIST, "items")]),
@@ -79,7 +83,7 @@ class Registry:
             artifacts={"model": str(artifact)},
             signature=SIGNATURE,
             input_example=pd.DataFrame({"items": [list(model.item_ids[:3])]}),
-            pip_requirements=["outfitter"],
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in NEEDED],
         )
 
     def register(self, run_id: str, tags: Mapping[str, str]) -> Version:
@@ -107,17 +111,24 @@ class Registry:
     def champion(self) -> Version | None:
         """The version in production, or None before the first."""
         try:
-            return self._version(self.client.get_model_version_by_alias(REGISTERED, CHAMPION))
+            found = self.client.get_model_version_by_alias(REGISTERED, CHAMPION)
         except MlflowException as error:
-            if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST) or "not found" in str(error):
+            if error.error_code in NO_SUCH_ALIAS:
                 return None
             raise
+        return self._version(found)
 
     def run(self, run_id: str) -> Run:
         return self.client.get_run(run_id)
 
     def _version(self, found: Any) -> Version:
-        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{REGISTERED}/{found.version}"))
+        try:
+            folder = Path(mlflow.artifacts.download_artifacts(f"models:/{REGISTERED}/{found.version}"))
+        except (MlflowException, OSError) as error:
+            raise ModelError(
+                f"the artifact of version {found.version} cannot be found: {error}",
+                "MLflow keeps whole paths: if the home was moved, move it back; if files were deleted, restore them.",
+            ) from error
         return Version(str(found.version), found.run_id, folder / "artifacts" / "model", dict(found.tags))
 
     def _make_registered_model(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from outfitter.features.spec import FEATURE_TABLES
 from outfitter.lake.tables import Lake
 from outfitter.schema import TABLES
 
@@ -21,10 +22,10 @@ BY_CHANCE = {
 
 def contents(home: Path) -> dict[str, pl.DataFrame]:
     """Every table of a home, keys replaced by ids, sorted; run ids, clocks and paths left out."""
-    lake = Lake(str(home / "lake"))
+    lake = Lake(str(home / "lake"), {**TABLES, **FEATURE_TABLES})
     users = lake.read("users").filter(pl.col("delivery_id").is_null()).select("user_key", "user_id")
     items = lake.read("items").filter(pl.col("delivery_id").is_null()).select("item_key", "item_id")
-    return {table: _told(lake.read(table), table, users, items) for table in TABLES}
+    return {table: _told(lake.read(table), table, users, items) for table in lake.schemas}
 
 
 def _told(rows: pl.DataFrame, table: str, users: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:

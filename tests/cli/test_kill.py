@@ -39,8 +39,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, environment: Callable[
     """A home in which the pipeline ran once from beginning to end."""
     home = tmp_path_factory.mktemp("undisturbed")
     command = [sys.executable, "-c", "from outfitter.cli.app import main; main()", "run", "--path", str(tiny_shop)]
-    subprocess.run(command, env=environment(home), check=True, capture_output=True, timeout=240)
+    subprocess.run(command, env={**environment(home), **WITH_TORCH}, check=True, capture_output=True, timeout=240)
     return home
+
+
+WITH_TORCH = {"OUTFITTER_MODELS": '["item_knn", "two_tower"]', "OUTFITTER_GATE_MIN_USERS": "30"}
+"""A model that reads Feast's joined rows, and a gate that promotes on the tiny shop's few users."""
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def killed(home: Path, environment: Callable[[Path], dict[str, str]], tiny_shop:
 
     def run(point: str) -> int:
         command = [sys.executable, str(Path(__file__).with_name("killer.py")), point, "run", "--path", str(tiny_shop)]
-        done = subprocess.run(command, env=environment(home), check=False, capture_output=True, text=True, timeout=240)
+        done = subprocess.run(command, env={**environment(home), **WITH_TORCH}, check=False, capture_output=True, text=True, timeout=240)
         assert done.returncode in (0, -signal.SIGKILL), done.stderr
         return done.returncode
 
@@ -68,7 +72,7 @@ def test_killed_once_in_every_stage(outfitter: Any, home: Path, killed: Callable
     """Each run goes on where the last one died, and dies at the next point."""
     died = [point for point in POINTS if killed(point) == -signal.SIGKILL]
     assert died == POINTS, "a point was never reached"
-    finished = outfitter("run", "--path", tiny_shop, "--json")
+    finished = outfitter("run", "--path", tiny_shop, "--json", **WITH_TORCH)
     assert finished.code == 0, finished.stderr
     same(contents(home), contents(undisturbed))
     assert versions(home) == versions(undisturbed)

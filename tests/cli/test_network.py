@@ -31,7 +31,8 @@ def alone(home: Path, environment: Callable[[Path], dict[str, str]], outgoing: P
     """The environment of a command that has no network, no proxy (it could listen here) and no Prefect server given."""
     left_out = ("OUTFITTER_PREFECT_", "PREFECT_")
     given = {n: v for n, v in environment(home).items() if not n.startswith(left_out) and not n.lower().endswith("_proxy")}
-    return {**given, "PYTHONPATH": str(OFFLINE), "OUTGOING": str(outgoing)}
+    every = '["item_knn", "als", "two_tower"]'
+    return {**given, "OUTFITTER_MODELS": every, "PYTHONPATH": str(OFFLINE), "OUTGOING": str(outgoing)}
 
 
 def start(alone: dict[str, str], home: Path, *words: str | Path) -> subprocess.Popen[str]:

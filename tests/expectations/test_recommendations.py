@@ -21,13 +21,13 @@ def lists(items: list[list[int]], scores: list[list[float | None]] | None = None
     )
 
 
-def summary(frame: pl.DataFrame) -> pl.DataFrame:
+def summary(frame: pl.DataFrame, available: int = 8, repeats: bool = False) -> pl.DataFrame:
     seen = pl.DataFrame({"user_key": [0, 0], "item_key": [7, 7]}, schema={"user_key": pl.Int32(), "item_key": pl.Int32()})
-    return recommendations.summary(frame, available=pl.Series(range(8), dtype=pl.Int32), seen=seen)
+    return recommendations.summary(frame, k=K, available=pl.Series(range(available), dtype=pl.Int32), seen=seen, repeats=repeats)
 
 
-def check(frame: pl.DataFrame, *, repeats: bool = False, at_least: int = K, users: int = 2) -> Validation:
-    suite = recommendations.suite(k=K, at_least=at_least, users=users, repeats=repeats)
+def check(frame: pl.DataFrame, *, repeats: bool = False, users: int = 2) -> Validation:
+    suite = recommendations.suite(k=K, users=users, repeats=repeats)
     return validate(frame, suite, name="batch", docs=None, row_label="user_key")
 
 
@@ -43,7 +43,8 @@ def test_a_good_batch_passes() -> None:
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
-        ("n_items", 2, "the list has not 3 items"),
+        ("n_items", 4, "the list has more than 3 items"),
+        ("n_missing", 1, "the list is shorter than it could be"),
         ("n_distinct", 2, "an item stands in the list twice"),
         ("n_unavailable", 1, "an item is not available"),
         ("n_seen", 1, "an item was bought before"),
@@ -71,17 +72,31 @@ def test_the_number_of_users_must_be_the_expected_one_and_each_has_one_list() ->
 
 
 def test_shorter_lists_and_repeats_pass_where_they_are_allowed() -> None:
-    frame = summary(lists([[7, 2], [4, 5, 6]]))
-    assert check(frame, at_least=2, repeats=True).passed
-    assert check(frame, at_least=2).stops == ("an item was bought before in 1 of 2 lists; none may be",)
-    assert check(frame, repeats=True).stops == ("the list has not 3 items in 1 of 2 lists; none may be",)
+    again = lists([[7, 2, 3], [4, 5, 6]])
+    assert check(summary(again, repeats=True), repeats=True).passed
+    assert check(summary(again)).stops == ("an item was bought before in 1 of 2 lists; none may be",)
+    short = "the list is shorter than it could be in 1 of 2 lists; none may be"
+    assert check(summary(lists([[1, 2], [4, 5, 6]]))).stops == (short,)
+
+
+def test_a_list_may_be_short_only_for_the_user_who_has_had_the_rest() -> None:
+    """Item 7 is one of three that may be shown, and user 0 has had it."""
+    seen = pl.DataFrame({"user_key": [0], "item_key": [7]}, schema={"user_key": pl.Int32(), "item_key": pl.Int32()})
+    three = pl.Series([1, 2, 7], dtype=pl.Int32)
+    told = recommendations.summary(lists([[1, 2], [1, 2]]), k=K, available=three, seen=seen, repeats=False)
+    assert told["n_missing"].to_list() == [0, 1]
+    assert recommendations.summary(lists([[1, 2], [1, 2]]), k=K, available=three, seen=seen, repeats=True)["n_missing"].to_list() == [1, 1]
 
 
 def test_the_summary_counts_exactly() -> None:
     frame = lists([[7, 7, 9], [], [1, 2]], [[1.0, 2.0, None], [], [float("inf"), 0.0]])
     told = summary(frame)
     assert dict(told.schema) == dict(recommendations.SUMMARY)
-    assert told.rows() == [(0, 3, 2, 1, 2, False, False), (1, 0, 0, 0, 0, True, True), (2, 2, 2, 0, 0, True, False)]
+    assert told.rows() == [
+        (0, 3, 2, 0, 1, 2, False, False),
+        (1, 0, 0, 3, 0, 0, True, True),
+        (2, 2, 2, 1, 0, 0, True, False),
+    ]
 
 
 def test_scores_must_be_as_many_as_items() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -173,12 +174,55 @@ def test_a_champion_that_learnt_before_the_exam_sits_it_itself(trained: Trained,
     assert fitted == []
 
 
+def _before_the_exam(trained: Trained) -> promotion.Contest:
+    """A contest a window ago: who wins it has learnt until the moment at which the next exam asks."""
+    return replace(trained.contest("early"), exam=trained.exam(trained.windows.validation_from, trained.windows.test_from))
+
+
+def _popular(trained: Trained) -> list[Any]:
+    return [one for one in trained.candidates if one.recipe.model != "item_knn"]
+
+
 def test_a_champion_of_the_same_recipe_is_met_as_a_refresh(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    bootstrap(trained.contest(), trained.candidates)
+    bootstrap(_before_the_exam(trained), trained.candidates)
     calls = _promoting(monkeypatch, Decision("not better", "no", "recent_popularity", "recent_popularity"))
-    challenge(trained.contest(), [one for one in trained.candidates if one.recipe.model != "item_knn"])
+    challenge(trained.contest(), _popular(trained))
     assert calls[0]["refresh"]
     assert calls[0]["baselines"] == []
+
+
+def test_a_champion_that_is_up_to_date_is_not_challenged_by_itself(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    calls = _promoting(monkeypatch, Decision("not better", "no", "popularity", "recent_popularity"))
+    challenge(trained.contest(), _popular(trained))
+    assert (calls[0]["challenger"].recipe.model, calls[0]["champion"].recipe.model) == ("popularity", "recent_popularity")
+    assert not calls[0]["refresh"]
+
+
+def test_what_cannot_be_compared_with_itself_is_refreshed_and_says_so(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the exam the champion and its refresh are one model, however few users there are."""
+    bootstrap(_later(trained, "last week"), trained.candidates)
+    monkeypatch.setattr(promotion, "decide", lambda *_, **__: pytest.fail("there is nothing to compare"))
+    decision, _ = challenge(trained.contest("this week"), _popular(trained))
+    assert decision.verdict == "refreshed"
+    assert "cannot be compared" in decision.reason
+    live = models.load(require_champion(trained.registry).path)
+    assert datetime.fromisoformat(live.fit_until) == trained.windows.as_of
+
+
+def test_a_run_as_of_the_past_changes_nothing_that_is_live(trained: Trained) -> None:
+    promotion.refuse_the_past(trained.registry, trained.windows.test_from)  # nothing is live yet
+    bootstrap(trained.contest(), trained.candidates)
+    promotion.refuse_the_past(trained.registry, trained.windows.as_of)
+    with pytest.raises(ModelError, match=r"has learnt until .*a home of its own"):
+        promotion.refuse_the_past(trained.registry, trained.windows.test_from)
+
+
+def test_a_champion_whose_files_are_gone_is_an_error_and_not_an_empty_registry(trained: Trained) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    shutil.rmtree(require_champion(trained.registry).path.parents[1])
+    with pytest.raises(ModelError, match=r"the artifact of version 1 cannot be found.*if the home was moved"):
+        trained.registry.champion()
 
 
 def _later(trained: Trained, fingerprint: str) -> promotion.Contest:
@@ -200,10 +244,10 @@ def test_popularity_is_simply_brought_up_to_date(trained: Trained) -> None:
 
 
 def test_another_models_refresh_must_pass_the_gate(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    bootstrap(_later(trained, "last week"), trained.candidates)
+    bootstrap(_before_the_exam(trained), trained.candidates)
     with monkeypatch.context() as patched:
         _promoting(patched)
-        challenge(_later(trained, "last week"), trained.candidates)
+        challenge(_before_the_exam(trained), trained.candidates)
         calls = _promoting(patched, Decision("not better", "worse", "item_knn", "item_knn"))
         refresh(trained.contest("this week"))
         assert calls[0]["refresh"]
