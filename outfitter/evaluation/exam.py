@@ -75,7 +75,10 @@ def set_exam(snapshot: Snapshot, settings: Settings, asked: datetime, until: dat
     taken = taken.sort("user_key", "item_key")
     users = taken["user_key"].unique().sort()
     if users.is_empty():
-        raise NotEnoughData(f"nobody took anything new between {asked:%Y-%m-%d} and {until:%Y-%m-%d}", "Lower the setting window_days.")
+        raise NotEnoughData(
+            f"nobody took anything new between {asked:%Y-%m-%d} and {until:%Y-%m-%d}; the newest event is of {snapshot.as_of:%Y-%m-%d}",
+            "Lower the setting window_days; or, when that event is a stray one, work as of a moment before it (--as-of).",
+        )
     counts = earlier.group_by("user_key").len()
     activity = users.to_frame().join(counts, on="user_key", how="left", maintain_order="left")["len"].fill_null(0).to_numpy()
     asked_features = features.filter(pl.col("cutoff") == asked)

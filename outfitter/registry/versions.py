@@ -18,9 +18,10 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.base import Recommender
-from outfitter.errors import ModelError
+from outfitter.errors import HomeError, ModelError
 from outfitter.settings import Settings
 
 REGISTERED = "outfitter"
@@ -52,10 +53,16 @@ class Registry:
 
     def __init__(self, settings: Settings) -> None:
         mlflow.set_tracking_uri(settings.tracking_uri)
-        self.client = MlflowClient(settings.tracking_uri)
-        found = self.client.get_experiment_by_name(EXPERIMENT)
-        store = None if settings.mlflow_uri else (settings.home / "mlflow" / "artifacts").as_uri()
-        self.experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT, artifact_location=store)
+        try:
+            self.client = MlflowClient(settings.tracking_uri)
+            found = self.client.get_experiment_by_name(EXPERIMENT)
+        except SQLAlchemyError as error:
+            store = "of the setting mlflow_uri" if settings.mlflow_uri else f"'{settings.home / 'mlflow' / 'mlflow.db'}'"
+            raise HomeError(
+                f"MLflow's database {store} cannot be read: {str(error).splitlines()[0]}", "Restore it from a backup, or start a new home."
+            ) from error
+        folder = None if settings.mlflow_uri else (settings.home / "mlflow" / "artifacts").as_uri()
+        self.experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT, artifact_location=folder)
 
     def close_orphans(self) -> int:
         """Mark runs of a killed process as killed: whoever holds the home's lock is the only one that could be running."""

@@ -16,13 +16,14 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 import models
 from models.base import Recipe, Recommender
 from models.data import Histories
-from outfitter.errors import ModelError
+from outfitter.errors import HomeError, ModelError
 from outfitter.evaluation.bootstrap import Interval
 from outfitter.evaluation.exam import METRICS
 from outfitter.registry import candidates, pyfunc_path
 from outfitter.registry.candidates import Candidate, recipes, train_candidate, training_fingerprint
 from outfitter.registry.promotion import recipe_of
 from outfitter.registry.versions import EXPERIMENT, Registry, Version
+from outfitter.settings import load_settings
 from tests.outfitter.lake.frames import NOW
 from tests.outfitter.registry.conftest import Trained
 
@@ -198,3 +199,11 @@ def test_a_training_run_depends_on_what_it_reads(trained: Trained) -> None:
 def test_an_artifact_that_was_thrown_away_is_an_error_a_person_can_read(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         models.load(tmp_path / "nothing")
+
+
+def test_a_database_that_is_none_is_told(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path / "home")
+    settings.prepare_home()
+    (settings.home / "mlflow" / "mlflow.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(HomeError, match=r"MLflow's database .*mlflow\.db' cannot be read.*Restore it"):
+        Registry(settings)
