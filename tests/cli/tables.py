@@ -25,7 +25,7 @@ def contents(home: Path) -> dict[str, pl.DataFrame]:
     lake = Lake(str(home / "lake"), {**TABLES, **FEATURE_TABLES})
     users = lake.read("users").filter(pl.col("delivery_id").is_null()).select("user_key", "user_id")
     items = lake.read("items").filter(pl.col("delivery_id").is_null()).select("item_key", "item_id")
-    return {table: _told(lake.read(table), table, users, items) for table in lake.schemas}
+    return {table: _told(lake.read(table), table, users, items) for table in lake.schemas if lake.exists(table)}
 
 
 def _told(rows: pl.DataFrame, table: str, users: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
@@ -38,7 +38,7 @@ def _told(rows: pl.DataFrame, table: str, users: pl.DataFrame, items: pl.DataFra
     left_out = ["user_key", "item_key", "run_id", *CLOCKS, *BY_CHANCE.get(table, [])]
     rows = rows.drop(left_out, strict=False)
     lists = [name for name, dtype in rows.schema.items() if dtype == pl.List]
-    rows = rows.with_columns(pl.col(name).list.join("|") for name in lists)
+    rows = rows.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join("|") for name in lists)
     return rows.sort(rows.columns)
 
 

@@ -45,7 +45,7 @@ class Story:
 def story(tmp_path_factory: pytest.TempPathFactory, tiny_shop: Path, blank_mlflow: Path, together: Callable[..., list[Outcome]]) -> Story:
     """One home's life, each command named by its words; those of the home that nobody has used begin with ``new``."""
     root = tmp_path_factory.mktemp("stages")
-    for home in ("used", "new"):
+    for home in ("used", "new", "back"):
         (root / home / "mlflow").mkdir(parents=True)
         shutil.copy(blank_mlflow, root / home / "mlflow" / "mlflow.db")
     told = [f"new {stage}" for stage in LATER]
@@ -54,7 +54,8 @@ def story(tmp_path_factory: pytest.TempPathFactory, tiny_shop: Path, blank_mlflo
     told += [f"used {stage} --json once more" for stage in STAGES]
     told += [f"used {stage} --as-of {EARLIER}" for stage in ("train", "recommend")]
     told += [f"used {stage} --json --as-of {EARLIER}" for stage in LATER]
-    told += ["used materialize --as-of 2020-01-01"]
+    told += ["used materialize --as-of 2020-01-01", "back ingest --json"]
+    told += [f"back {stage} --json --as-of {EARLIER}" for stage in LATER]
     calls = [Call(root / words.split()[0], _arguments(words.split()[1:], tiny_shop)) for words in told]
     outcomes = together(calls)
     return Story(root / "used", {tuple(words.split()): outcome for words, outcome in zip(told, outcomes, strict=True)})
@@ -109,18 +110,27 @@ def test_once_more_finds_everything_done(story: Story) -> None:
 
 
 def test_an_earlier_day_sees_nothing_of_what_came_later(story: Story) -> None:
-    features = story.result(f"used materialize --json --as-of {EARLIER}")
+    features = story.result(f"back materialize --json --as-of {EARLIER}")
     assert features["as_of"].startswith(EARLIER)
-    lake = Lake(str(story.home / "lake"), FEATURE_TABLES)
+    assert features["read_back"] == 0, "what is online is the newest, never an earlier day"
+    lake = Lake(str(story.home.with_name("back") / "lake"), FEATURE_TABLES)
     for table in FEATURE_TABLES:
         cutoffs = lake.read(table).filter(pl.col("materialization") == features["materialization"])["cutoff"]
         assert str(cutoffs.max()).startswith(EARLIER)
-    trained, lists = (story.result(f"used {stage} --json --as-of {EARLIER}") for stage in ("train", "recommend"))
+    trained, lists = (story.result(f"back {stage} --json --as-of {EARLIER}") for stage in ("train", "recommend"))
     assert trained["windows"][-1].startswith(EARLIER)
     assert trained["new"]
     assert lists["as_of"].startswith(EARLIER)
     assert lists["batch_id"] != story.result("used recommend --json again")["batch_id"]
-    assert f"{EARLIER}-" in story.result(f"used monitor --json --as-of {EARLIER}")["report"]
+    assert f"{EARLIER}-" in story.result(f"back monitor --json --as-of {EARLIER}")["report"]
+
+
+@pytest.mark.parametrize("stage", ["train", "recommend"])
+def test_what_is_live_has_seen_too_much_for_an_earlier_day(story: Story, stage: str) -> None:
+    assert story.result(f"used materialize --json --as-of {EARLIER}")["read_back"] == 0
+    refused = story[f"used {stage} --json --as-of {EARLIER}"]
+    assert "the model in production has learnt until 2025-06-30" in one_clear_error(refused)
+    assert refused.result["error"] == "ModelError"
 
 
 def test_a_day_before_the_first_event_is_refused(story: Story) -> None:
