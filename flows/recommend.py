@@ -12,7 +12,7 @@ from flows.train import ready_material
 from outfitter.lake.founding import facts
 from outfitter.progress import report
 from outfitter.registry.batches import open_batch, published
-from outfitter.registry.promotion import refuse_the_past, require_champion
+from outfitter.registry.promotion import require_champion
 from outfitter.registry.stories import story
 from tasks.artifacts import leave
 from tasks.recommending import answer_all, check, publish
@@ -24,8 +24,6 @@ def recommend(as_of: datetime | None = None, now: datetime | None = None) -> dic
     """Recommend to every user with the model in production."""
     with at_work(now) as work:
         material, moment = ready_material(work, as_of)
-        if as_of is not None:
-            refuse_the_past(work.registry, as_of)
         batch = open_batch(material, require_champion(work.registry), moment)
         new = published(work.lake, batch.id) is None
         if new:

@@ -7,7 +7,6 @@ from typing import Any
 
 from prefect import flow
 
-import models
 from flows.materialize import materialization_of
 from outfitter.errors import LakeError
 from outfitter.evaluation.training import Material
@@ -16,7 +15,7 @@ from outfitter.lake import stages
 from outfitter.progress import report
 from outfitter.registry.candidates import recipes, training_fingerprint
 from outfitter.registry.gate import Decision
-from outfitter.registry.promotion import Contest, decided, recipe_of, refuse_the_past, require_champion
+from outfitter.registry.promotion import Contest, decided, learnt_until, recipe_of, refuse_the_past, require_champion
 from tasks.artifacts import leave
 from tasks.training import bootstrap, fit_all, gate, refresh, set_exams
 from tasks.work import THREADS, Work, at_work
@@ -27,8 +26,6 @@ def train(as_of: datetime | None = None, now: datetime | None = None) -> dict[st
     """Train all configured models on the newest materialized features and let the gate decide on the best."""
     with at_work(now) as work:
         material, moment = ready_material(work, as_of)
-        if as_of is not None:
-            refuse_the_past(work.registry, as_of)
         windows = Windows.before(moment, work.settings.window_days)
         print_ = training_fingerprint(material, windows)
         if (done := stages.find(work.lake, "train", print_)) is not None:
@@ -42,7 +39,10 @@ def train(as_of: datetime | None = None, now: datetime | None = None) -> dict[st
 
 
 def ready_material(work: Work, as_of: datetime | None) -> tuple[Material, datetime]:
-    """The newest snapshot with its features. Raises LakeError when they have not been materialized."""
+    """The newest snapshot with its features, and the moment to work as of.
+
+    Raises LakeError when the features have not been materialized, ModelError when what is live has learnt from later than ``as_of``.
+    """
     snapshot = work.snapshot()
     moment = as_of or snapshot.as_of
     print_ = materialization_of(work, snapshot, moment)
@@ -50,6 +50,8 @@ def ready_material(work: Work, as_of: datetime | None) -> tuple[Material, dateti
         raise LakeError(
             f"there are no features as of {moment:%Y-%m-%d %H:%M} for the newest snapshot", "Run 'outfitter materialize' first."
         )
+    if as_of is not None:
+        refuse_the_past(work.registry, as_of)
     return work.material(snapshot, print_), moment
 
 
@@ -84,8 +86,7 @@ def _bootstrapped_here(contest: Contest) -> bool:
 
 
 def _stale(work: Work, windows: Windows) -> bool:
-    fitted = models.load(require_champion(work.registry).path).fit_until
-    return datetime.fromisoformat(fitted) < windows.as_of
+    return learnt_until(require_champion(work.registry)) < windows.as_of
 
 
 def _leave(outputs: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ def best(candidates: Sequence[Candidate], among: Sequence[str] | None = None) ->
 
 def _challenger(contest: Contest, champion: Version, candidates: Sequence[Candidate]) -> Recipe:
     """The best on the validation window; where the champion is that already, on these very data, the best of the others."""
-    current = datetime.fromisoformat(models.load(champion.path).fit_until) >= contest.exam.until
+    current = learnt_until(champion) >= contest.exam.until
     others = [c for c in candidates if not (current and c.recipe == recipe_of(champion))]
     return best(others).recipe
 
@@ -132,12 +132,18 @@ def refuse_the_past(registry: Registry, as_of: datetime) -> None:
     champion = registry.champion()
     if champion is None:
         return
-    until = datetime.fromisoformat(models.load(champion.path).fit_until)
+    until = learnt_until(champion)
     if until > as_of:
         raise ModelError(
             f"the model in production has learnt until {until:%Y-%m-%d %H:%M}, after {as_of:%Y-%m-%d %H:%M}",
             "To look back, use a home of its own: OUTFITTER_HOME=.outfitter-back outfitter run --as-of ...",
         )
+
+
+def learnt_until(version: Version) -> datetime:
+    """The moment up to which a version's model has seen the data."""
+    _, meta = read(version.path)
+    return datetime.fromisoformat(meta["fit_until"])
 
 
 def recipe_of(version: Version) -> Recipe:
@@ -153,7 +159,7 @@ def _champion_at(contest: Contest, champion: Version) -> Recommender:
 
 
 def _learnt_later(contest: Contest, champion: Version) -> bool:
-    return datetime.fromisoformat(models.load(champion.path).fit_until) > contest.exam.asked
+    return learnt_until(champion) > contest.exam.asked
 
 
 def _same_recipe(recipe: Recipe) -> Decision:
