@@ -5,9 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from outfitter.datasets.base import Adapter, Frames, SourceFile
 from outfitter.errors import SourceError
+
+if TYPE_CHECKING:
+    from outfitter.settings import Settings
 
 __all__ = ["ADAPTERS", "Adapter", "Frames", "SourceFile", "adapter"]
 
@@ -36,16 +40,24 @@ class _Adapters(Mapping[str, type[Adapter]]):
 ADAPTERS: Mapping[str, type[Adapter]] = _Adapters(
     {
         "synthetic": "outfitter.datasets.synthetic.adapter.SyntheticAdapter",
+        "hm": "outfitter.datasets.hm.HMAdapter",
         "vibrent": "outfitter.datasets.vibrent.VibrentAdapter",
         "renttherunway": "outfitter.datasets.renttherunway.RentTheRunwayAdapter",
+        "amazon": "outfitter.datasets.amazon.AmazonAdapter",
+        "movielens": "outfitter.datasets.movielens.MovieLensAdapter",
+        "sequences": "outfitter.datasets.sequences.SequencesAdapter",
+        "mapped": "outfitter.datasets.mapped.MappedAdapter",
     }
 )
 
 
-def adapter(name: str) -> Adapter:
-    """The adapter called ``name``. Raises SourceError, listing the known ones, when there is none."""
+def adapter(name: str, settings: Settings | None = None) -> Adapter:
+    """The adapter called ``name``, as ``settings`` want it.
+
+    Raises SourceError, listing the known ones, when there is none, and when the settings lack what it needs.
+    """
     if name not in ADAPTERS:
         near = difflib.get_close_matches(name, ADAPTERS, n=1)
         hint = f"Known sources: {', '.join(sorted(ADAPTERS))}"
         raise SourceError(f"there is no source called {name!r}", f"{hint}. Did you mean {near[0]!r}?" if near else hint)
-    return ADAPTERS[name]()
+    return ADAPTERS[name].configured(settings) if settings else ADAPTERS[name]()

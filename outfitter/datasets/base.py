@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from outfitter.settings import Settings
+
+Role = Literal["items", "users", "interactions"]
+BLOCK_BYTES = 128 << 20
+"""Bytes of text, unpacked, that an adapter reads at a time unless told otherwise."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a source: ``name`` is its path inside the source's folder, with forward slashes."""
+    """One file of a source: ``name`` is its path inside the source (folder or bucket), with forward slashes; ``path`` where to read it."""
 
     path: Path
     name: str
-    role: Literal["items", "users", "interactions"]
+    role: Role
 
 
 @dataclass(frozen=True)
 class Frames:
-    """What one file holds, in the frame schemas of ``outfitter.schema``; an adapter fills at least one."""
+    """What one block of a file holds, in the frame schemas of ``outfitter.schema``; an adapter fills at least one.
+
+    Items and users beside interactions are derived from them: they may come again in a later block, and the first mention counts.
+    """
 
     interactions: pl.DataFrame | None = None
     items: pl.DataFrame | None = None
@@ -37,20 +48,29 @@ class Adapter(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one line for the help
-    identical_rows: ClassVar[Literal["duplicate", "quantity"]] = "duplicate"
-    synthetic_time: ClassVar[bool] = False
+    identical_rows: Literal["duplicate", "quantity"] = "duplicate"
+    synthetic_time: bool = False
+
+    def __init__(self, block_bytes: int = BLOCK_BYTES) -> None:
+        self.block_bytes = block_bytes
+
+    @classmethod
+    def configured(cls, settings: Settings) -> Self:
+        """The adapter as ``settings`` want it. Raises SourceError when they lack what it needs."""
+        return cls(settings.block_mb << 20)
 
     @abstractmethod
-    def discover(self, root: Path) -> list[SourceFile]:
-        """The files of the source under ``root``, catalogue files first.
+    def discover(self, names: Sequence[str], where: str) -> Mapping[str, Role]:
+        """The files of the source among ``names``, in the order in which they are read: items, users, interactions.
 
-        Raises SourceError when the folder is missing, is not a folder, or lacks a file that the format needs.
+        names: every path inside the source, with forward slashes, sorted. where: the source, for messages. Raises SourceError when a
+        file that the format needs is not among them.
         """
 
     @abstractmethod
-    def read(self, file: SourceFile) -> Frames:
-        """The canonical frames of one file.
+    def read(self, file: SourceFile) -> Iterator[Frames]:
+        """The canonical frames of one file, block by block in the order of the file; ``sequence`` counts on through the blocks.
 
-        Raises SourceError, naming the file and the column, when it is not of this format. A cell that cannot be read becomes
-        null and is named in ``unreadable``.
+        Memory is bounded by the block, not by the file. Raises SourceError, naming the file and the column, when it is not of this
+        format. A cell that cannot be read becomes null and is named in ``unreadable``.
         """

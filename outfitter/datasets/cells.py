@@ -34,7 +34,7 @@ class Part:
 
 
 class Cells:
-    """Reads the columns of one source file: ``rows`` is a frame with ``sequence``, as ``read_csv`` and ``read_parquet`` give."""
+    """Reads the columns of one block of a source file: ``frame`` has ``sequence``, as the readers give it."""
 
     def __init__(self, frame: pl.DataFrame, file: SourceFile) -> None:
         self._rows = frame
@@ -99,11 +99,13 @@ class Cells:
     def frame(self, parts: Mapping[str, Part], schema: Schema, required: Sequence[str]) -> pl.DataFrame:
         """A frame of ``schema`` with ``sequence`` and ``unreadable``; what ``parts`` does not name is null.
 
-        ``required`` names keys of ``parts``. Raises SourceError when one of them is empty, or unreadable, in every row.
+        ``required`` names keys of ``parts``. Raises SourceError when one of them is empty, or unreadable, in every row of a file's first
+        block (the one with ``sequence`` 1): then the file is not what it is said to be, while in a later block only its rows are bad.
         """
         values = {name: part.values.cast(schema[name], strict=False).alias(name) for name, part in parts.items()}
-        for name in required:
-            self._check_required(parts[name], values[name])
+        if self._rows.height and self._rows["sequence"][0] == 1:
+            for name in required:
+                self._check_required(parts[name], values[name])
         bad: dict[str, pl.Series] = {}
         for name, part in parts.items():
             if part.column is not None:
@@ -123,7 +125,7 @@ class Cells:
         return _where(text != "", text)
 
     def _check_required(self, part: Part, values: pl.Series) -> None:
-        if not values.is_empty() and values.null_count() == len(values):
+        if values.null_count() == len(values):
             raise self._all_empty(part) if part.raw.null_count() == len(values) else self._all_unreadable(part)
 
     def _all_empty(self, part: Part) -> SourceError:
@@ -170,13 +172,20 @@ def _holdable(when: pl.Series) -> pl.Series:
     return when.dt.year().is_between(2, 9998)
 
 
+def _extremes(when: pl.Series) -> pl.Series:
+    """The first and the last, as a series: Polars cannot hand out a moment that Python cannot hold."""
+    frame = when.alias("when").to_frame()
+    return pl.concat([frame.select(pl.col("when").min()), frame.select(pl.col("when").max())])["when"].drop_nulls()
+
+
 def _parsed(raw: pl.Series, form: str) -> pl.Series:
     return _utc(raw.str.to_datetime(form, time_unit="us", strict=False))
 
 
 def _utc(when: pl.Series) -> pl.Series:
     """Dates and datetimes of any unit as UTC microseconds; without a time zone they are UTC already."""
-    when = _where(_holdable(when), when)
+    if not _holdable(_extremes(when)).fill_null(False).all():
+        when = _where(_holdable(when), when)
     when = when if isinstance(when.dtype, pl.Datetime) else when.cast(pl.Datetime("us"))
     zone = when.dtype.time_zone if isinstance(when.dtype, pl.Datetime) else None
     when = when.dt.convert_time_zone("UTC") if zone else when.dt.replace_time_zone("UTC")

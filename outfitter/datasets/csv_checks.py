@@ -1,136 +1,130 @@
-"""What a CSV reader leaves unsaid: which line is broken and how, found with bounded memory."""
+"""What a CSV reader leaves unsaid: how many cells there ought to be, and which line is broken and how."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from outfitter.datasets.base import SourceFile
+from outfitter.datasets.blocks import PIECE, Block
 from outfitter.errors import SourceError
 
-BLOCK = 1 << 20  # bytes read at a time, and the longest header line accepted
+if TYPE_CHECKING:
+    from _csv import Reader
+
+HEADER = 1 << 20  # the longest header accepted, in bytes
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
-SIGNATURES = {
-    b"\x1f\x8b": "a gzip archive: unpack it first",
-    b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or export the sheet as CSV",
-    b"\x28\xb5\x2f\xfd": "a zstd archive: unpack it first",
-    b"PAR1": "a Parquet file: give it a name and a source that say so",
-    b"\xff\xfe": "UTF-16 text: save it as UTF-8",
-    b"\xfe\xff": "UTF-16 text: save it as UTF-8",
-}
 QUOTING = "Quote a cell that holds a separator, a quote or a line break, and double the quotes inside it"
+QUOTE, BREAK, RETURN = b'"\n\r'
 
 
-@dataclass
-class Census:
-    """Counts over the whole file: ``blank`` is the number of empty lines at its end."""
+@dataclass(frozen=True)
+class Shape:
+    """Counts over a block. ``strict``: each quote opens or closes a whole cell, or is one of two inside a quoted cell."""
 
-    size: int = 0
-    lines: int = 0
-    returns: int = 0
-    quotes: int = 0
-    separators: int = 0
-    blank: int = 0
-    ends_in_separator: bool = False
+    rows: int
+    separators: int  # outside quotes
+    strict: bool = True
 
 
-def census(file: SourceFile, separator: str) -> Census:
-    """Read ``file`` once, block by block. Raises SourceError at the first byte that is not UTF-8 text, and when it is empty."""
-    decoder, counts, mark = codecs.getincrementaldecoder("utf-8")(), Census(), separator.encode()
-    ends_in_return = False
-    for block in _blocks(file.path):
-        pending = len(decoder.getstate()[0])  # bytes of a character that the previous block cut in two
-        try:
-            decoder.decode(block)
-        except UnicodeDecodeError as error:
-            raise _not_utf8(file, counts, block, error.start - pending) from error
-        if b"\0" in block:
-            raise _null_byte(file, counts, block)
-        counts.blank = _blank_at_end(block, counts.blank)
-        counts.ends_in_separator = block.endswith(mark)
-        ends_in_return = block.endswith(b"\r")  # a line of nothing else, which no newline ends
-        counts.size += len(block)
-        counts.lines += block.count(b"\n")
-        counts.returns += block.count(b"\r")
-        counts.quotes += block.count(b'"')
-        counts.separators += block.count(mark)
-    if decoder.getstate()[0]:
-        raise _not_utf8(file, counts, b"", -len(decoder.getstate()[0]))
-    if counts.returns and not counts.lines:
+def shape(body: bytes, separator: str, quoted: bool) -> Shape:
+    """The shape of whole records."""
+    view, mark = np.frombuffer(body, np.uint8), ord(separator)
+    open_end = int(not body.endswith(b"\n"))
+    if quoted and b'"' in body:
+        return _quoted_shape(view, mark, open_end)
+    breaks = separators = 0
+    for start in range(0, len(view), PIECE):
+        piece = view[start : start + PIECE]
+        breaks += int(np.count_nonzero(piece == BREAK))
+        separators += int(np.count_nonzero(piece == mark))
+    return Shape(breaks + open_end, separators)
+
+
+def _quoted_shape(view: np.ndarray, mark: int, open_end: int) -> Shape:
+    quotes = np.flatnonzero(view == QUOTE)
+    if quotes.size % 2 or not _strict(view, quotes, mark):
+        return Shape(0, 0, strict=False)
+    counts, odd = {BREAK: 0, mark: 0}, False
+    for start in range(0, len(view), PIECE):
+        piece = view[start : start + PIECE]
+        inside = np.bitwise_xor.accumulate(piece == QUOTE) ^ odd
+        for sign in counts:
+            counts[sign] += int(np.count_nonzero((piece == sign) & ~inside))
+        odd = bool(inside[-1])
+    return Shape(counts[BREAK] + open_end, counts[mark])
+
+
+def _strict(view: np.ndarray, quotes: np.ndarray, mark: int) -> bool:
+    """Whether each opening quote follows a separator or line break, each closing one precedes one, or both are the two of a pair."""
+    opening, closing = quotes[::2], quotes[1::2]
+    pairs = closing[:-1] + 1 == opening[1:]
+    before, after = view[opening[1:][~pairs] - 1], view[closing[:-1][~pairs] + 1]
+    first = opening[0] == 0 or view[opening[0] - 1] in (mark, BREAK)
+    last = closing[-1] == len(view) - 1 or view[closing[-1] + 1] in (mark, BREAK, RETURN)
+    return bool(first and last and np.isin(before, (mark, BREAK)).all() and np.isin(after, (mark, BREAK, RETURN)).all())
+
+
+def split_header(file: SourceFile, block: Block) -> tuple[bytes, Block]:
+    """The first record of a file's first block that is not blank, empty when there is none, and the block without it.
+
+    Raises SourceError when the record never ends or when lines end in carriage returns alone.
+    """
+    body, end = block.body, 0
+    while end < len(body) and not body[:end].strip(b"\r\n"):
+        end = _line_end(body, end)
+    while body.count(b'"', 0, end) % 2 and end < len(body):
+        end = _line_end(body, end)
+    if end > HEADER:
+        raise SourceError(f"{file.name} has no line break in its first {HEADER:,} bytes, so no header", "Check that it is a CSV file")
+    if body.count(b'"', 0, end) % 2:
+        raise SourceError(f"{file.name} has a header that cannot be read: a quote in it is never closed", QUOTING)
+    header = body[:end].strip(b"\r\n")
+    if b"\r" in header and b"\n" not in body:
         raise SourceError(f"{file.name} ends its lines with carriage returns alone", "Save it with line feeds (Unix or Windows)")
-    counts.blank = max(counts.blank + ends_in_return - 1, 0)  # the first line break ends the last row
-    return counts
+    if b"\r" in header.replace(b"\r\n", b""):
+        raise SourceError(f"{file.name} has a header that can be read in two ways: it holds a carriage return", QUOTING)
+    return header, Block(body[end:], block.line + body.count(b"\n", 0, end))
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            yield block
+def _line_end(body: bytes, after: int) -> int:
+    found = body.find(b"\n", after)
+    return len(body) if found < 0 else found + 1
 
 
-def _blank_at_end(block: bytes, before: int) -> int:
-    """Newlines after the last byte that is not a line break, over this block and the ones before."""
-    rest = block.rstrip(b"\r\n")
-    return block[len(rest) :].count(b"\n") + (0 if rest else before)
+def cells(record: bytes, separator: str, quoted: bool = True) -> list[str]:
+    """The cells of one record, stripped."""
+    rows = _reader(io.StringIO(record.decode(), newline=""), separator, quoted, strict=False)
+    return [cell.strip() for row in rows for cell in row]
 
 
-def _not_utf8(file: SourceFile, counts: Census, block: bytes, at: int) -> SourceError:
-    line = counts.lines + block[: max(at, 0)].count(b"\n") + 1
-    return SourceError(
-        f"{file.name} is not UTF-8 text: the byte at offset {counts.size + at:,} in line {line:,} cannot be decoded",
-        _signature(file) or "Convert it to UTF-8, for example with: iconv -f WINDOWS-1252 -t UTF-8",
-    )
-
-
-def _null_byte(file: SourceFile, counts: Census, block: bytes) -> SourceError:
-    at = block.index(b"\0")
-    line = counts.lines + block[:at].count(b"\n") + 1
-    return SourceError(
-        f"{file.name} holds a NUL byte at offset {counts.size + at:,} in line {line:,}: it is damaged or not text",
-        _signature(file) or "Deliver it again; if it was written as UTF-16, save it as UTF-8",
-    )
-
-
-def _signature(file: SourceFile) -> str:
-    with file.path.open("rb") as stream:
-        start = stream.read(4)
-    return next((f"It looks like {what}" for magic, what in SIGNATURES.items() if start.startswith(magic)), "")
-
-
-def header(file: SourceFile, separator: str) -> list[str]:
-    """The first record that is not blank, cells stripped; empty when there is none. Raises SourceError when it never ends."""
-    with file.path.open("rb") as stream:
-        start = stream.read(BLOCK)
-    if len(start) == BLOCK and b"\n" not in start:
-        raise SourceError(f"{file.name} has no line break in its first {BLOCK:,} bytes, so no header", "Check that it is a CSV file")
-    text = start.decode("utf-8-sig", errors="ignore")  # checked before; only a character cut at the block's end is ignored
-    try:
-        record = next((cells for cells in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if cells), [])
-    except csv.Error as error:
-        raise SourceError(f"{file.name} has a header that cannot be read: {error}", QUOTING) from error
-    return [name.strip() for name in record]
-
-
-def broken_row(file: SourceFile, separator: str, width: int) -> SourceError | None:
-    """The first row that is not ``width`` cells or breaks the quoting, as the error to raise; None when there is none."""
+def broken_row(file: SourceFile, block: Block, separator: str, width: int, quoted: bool) -> SourceError | None:
+    """The first row of ``block`` that is not ``width`` cells or breaks the quoting, as the error to raise; None when there is none."""
     last: list[str] = [""]
-    with file.path.open(encoding="utf-8-sig", newline="\n") as stream:
-        rows = csv.reader(_remember(stream, last), delimiter=separator, strict=True)
-        line = 1
-        try:
-            for cells in rows:
-                if (cells or width > 1) and len(cells) != width and not _only_blank_follows(cells, rows):
-                    return _wrong_width(file, line, len(cells), width)
-                if rows.line_num == line and last[0].count('"') % 2:
-                    return SourceError(f"{file.name}, line {line:,}: a quote inside a cell that is not quoted", QUOTING)
-                line = rows.line_num + 1
-        except csv.Error as error:
-            return SourceError(f"{file.name}, line {line:,}: the quoting is broken ({error})", QUOTING)
+    stream = io.TextIOWrapper(io.BytesIO(block.body), encoding="utf-8", newline="\n")
+    rows = _reader(_remember(stream, last), separator, quoted, strict=True)
+    read = 0
+    try:
+        for found in rows:
+            if (found or width > 1) and len(found) != width:
+                return _wrong_width(file, block.line + read, len(found), width)
+            if quoted and rows.line_num == read + 1 and last[0].count('"') % 2:
+                return SourceError(f"{file.name}, line {block.line + read:,}: a quote inside a cell that is not quoted", QUOTING)
+            read = rows.line_num
+    except csv.Error as error:
+        return SourceError(f"{file.name}, line {block.line + read:,}: the quoting is broken ({error})", QUOTING)
     return None
+
+
+def _reader(lines: Iterable[str], separator: str, quoted: bool, *, strict: bool) -> Reader:
+    if quoted:
+        return csv.reader(lines, delimiter=separator, strict=strict)
+    return csv.reader(lines, delimiter=separator, strict=strict, quoting=csv.QUOTE_NONE)
 
 
 def _remember(stream: Iterator[str], last: list[str]) -> Iterator[str]:
@@ -138,10 +132,6 @@ def _remember(stream: Iterator[str], last: list[str]) -> Iterator[str]:
     for line in stream:
         last[0] = line
         yield line.rstrip("\r\n").replace("\r", " ") + "\n"
-
-
-def _only_blank_follows(cells: list[str], rows: Iterator[list[str]]) -> bool:
-    return not cells and not any(rows)
 
 
 def _wrong_width(file: SourceFile, line: int, found: int, width: int) -> SourceError:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import polars as pl
 
-from outfitter.datasets.base import Adapter, Frames, SourceFile
+from outfitter.datasets.base import Adapter, Frames, Role, SourceFile
+from outfitter.datasets.deriving import first_mentions
 from outfitter.datasets.discovery import locate
 from outfitter.datasets.reading import Cells, read_parquet
-from outfitter.schema import EPOCH, INTERACTION_FRAME, ITEM_FRAME, STRING, conform
+from outfitter.schema import INTERACTION_FRAME, ITEM_FRAME, conform
 
 COLUMNS = ("user_id", "item_id", "rating", "review_date", "category")
 DAY_FORMATS = ("%Y-%m-%d", "%B %d, %Y")  # for an export that keeps the day as text, as the original JSON does
@@ -26,19 +27,19 @@ class RentTheRunwayAdapter(Adapter):
     name: ClassVar[str] = "renttherunway"
     summary: ClassVar[str] = "Rent the Runway dress reviews: a folder with reviews.parquet"
 
-    def discover(self, root: Path) -> list[SourceFile]:
-        """The one file. Raises SourceError when the folder or the file is not there."""
-        return locate(root, self.name, {"reviews.parquet": "interactions"})
+    def discover(self, names: Sequence[str], where: str) -> Mapping[str, Role]:
+        """The one file. Raises SourceError when it is not there."""
+        return locate(names, where, self.name, {"reviews.parquet": "interactions"})
 
-    def read(self, file: SourceFile) -> Frames:
+    def read(self, file: SourceFile) -> Iterator[Frames]:
         """Reviews as ``rating`` events, those without a rating as ``rent``, and the items that they name.
 
         Raises SourceError when the file is not of this format.
         """
-        cells = Cells(read_parquet(file, COLUMNS), file)
-        interactions = _interactions(cells)
-        category = cells.text("category").values.alias("category")
-        return Frames(interactions=interactions, items=_items(interactions.with_columns(category)))
+        for rows in read_parquet(file, COLUMNS, block_bytes=self.block_bytes):
+            cells = Cells(rows, file)
+            interactions = _interactions(cells)
+            yield Frames(interactions=interactions, items=_items(interactions, cells.text("category").values.alias("category")))
 
 
 def _interactions(cells: Cells) -> pl.DataFrame:
@@ -56,14 +57,14 @@ def _interactions(cells: Cells) -> pl.DataFrame:
     return cells.frame(parts, INTERACTION_FRAME, ("user_id", "item_id", "timestamp"))
 
 
-def _items(reviews: pl.DataFrame) -> pl.DataFrame:
+def _items(interactions: pl.DataFrame, category: pl.Series) -> pl.DataFrame:
     """ITEM_FRAME, one row an item in order of first appearance, ``sequence`` that of its first review.
 
-    A dress's category is what most of its reviews say (5 of 5,850 disagree, ties go to the alphabet's first). It is a property
-    of the dress and static, so later reviews voting on it tell nothing about who rents it: hence EPOCH.
+    A dress's category is what most of its reviews in the block say (5 of 5,850 disagree, ties go to the alphabet's first). It is a
+    property of the dress and static, so later reviews voting on it tell nothing about who rents it: hence EPOCH.
     """
+    reviews = interactions.with_columns(category)
     votes = reviews.filter(pl.col("item_id").is_not_null() & pl.col("category").is_not_null()).group_by("item_id", "category").len()
     winner = votes.sort("len", "category", descending=[True, False]).unique("item_id", keep="first", maintain_order=True)
-    first = reviews.filter(pl.col("item_id").is_not_null()).group_by("item_id").agg(pl.col("sequence").min()).sort("sequence")
-    items = first.join(winner.select("item_id", "category"), on="item_id", how="left", maintain_order="left")
-    return conform(items.with_columns(pl.lit(EPOCH).alias("valid_from"), pl.lit(None, dtype=STRING).alias("unreadable")), ITEM_FRAME)
+    items = first_mentions(interactions).drop("category")
+    return conform(items.join(winner.select("item_id", "category"), on="item_id", how="left", maintain_order="left"), ITEM_FRAME)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import polars as pl
 
-from outfitter.datasets.base import Adapter, Frames, SourceFile
+from outfitter.datasets.base import Adapter, Frames, Role, SourceFile
 from outfitter.datasets.discovery import locate
 from outfitter.datasets.reading import Cells, Part, read_csv
 from outfitter.errors import SourceError
@@ -29,22 +28,24 @@ class VibrentAdapter(Adapter):
     name: ClassVar[str] = "vibrent"
     summary: ClassVar[str] = "Vibrent clothes rentals: a folder with outfits.csv and rentals.csv"
 
-    def discover(self, root: Path) -> list[SourceFile]:
-        """The two files, outfits first. Raises SourceError when the folder or one of them is not there."""
-        return locate(root, self.name, {"outfits.csv": "items", "rentals.csv": "interactions"})
+    def discover(self, names: Sequence[str], where: str) -> Mapping[str, Role]:
+        """The two files, outfits first. Raises SourceError when one of them is not there."""
+        return locate(names, where, self.name, {"outfits.csv": "items", "rentals.csv": "interactions"})
 
-    def read(self, file: SourceFile) -> Frames:
+    def read(self, file: SourceFile) -> Iterator[Frames]:
         """Rentals as ``rent`` events, or outfits as items. Raises SourceError when the file is not of this format."""
         if file.role == "interactions":
-            return Frames(interactions=_rentals(file))
-        if file.role == "items":
-            return Frames(items=_outfits(file))
-        raise SourceError(f"source 'vibrent' has no file of {file.role}, and {file.name} was given as one", "Use discover()")
+            for rows in read_csv(file, RENTAL_COLUMNS, ";", block_bytes=self.block_bytes):
+                yield Frames(interactions=_rentals(Cells(rows, file)))
+        elif file.role == "items":
+            for rows in read_csv(file, OUTFIT_COLUMNS, ";", block_bytes=self.block_bytes):
+                yield Frames(items=_outfits(Cells(rows, file), rows))
+        else:
+            raise SourceError(f"source 'vibrent' has no file of {file.role}, and {file.name} was given as one", "Use discover()")
 
 
-def _rentals(file: SourceFile) -> pl.DataFrame:
+def _rentals(cells: Cells) -> pl.DataFrame:
     """INTERACTION_FRAME. The end of a rental is left out: it is not known when the rental starts."""
-    cells = Cells(read_csv(file, RENTAL_COLUMNS, ";"), file)
     parts = {
         "user_id": cells.text("customer.id"),
         "item_id": cells.text("outfit.id"),
@@ -54,14 +55,12 @@ def _rentals(file: SourceFile) -> pl.DataFrame:
     return cells.frame(parts, INTERACTION_FRAME, ("user_id", "item_id", "timestamp"))
 
 
-def _outfits(file: SourceFile) -> pl.DataFrame:
+def _outfits(cells: Cells, rows: pl.DataFrame) -> pl.DataFrame:
     """ITEM_FRAME; ``price`` is the retail price in kroner, what the garment costs and not what a rental does.
 
     valid_from is EPOCH, not timeCreated: the catalogue was exported once, after the last rental, so nothing says that an
     outfit had this price and these tags when it was created. (No rental starts before its outfit was created, 0 of 10,000.)
     """
-    rows = read_csv(file, OUTFIT_COLUMNS, ";")
-    cells = Cells(rows, file)
     parts = {
         "item_id": cells.text("id"),
         "valid_from": cells.literal(EPOCH, UTC_TIME),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from outfitter.datasets.base import Adapter, Frames, SourceFile
+import polars as pl
+
+from outfitter.datasets.base import Adapter, Frames, Role, SourceFile
+from outfitter.datasets.discovery import instead
 from outfitter.datasets.reading import Cells, read_csv
 from outfitter.errors import SourceError
 from outfitter.schema import EPOCH, INTERACTION_FRAME, ITEM_FRAME, USER_FRAME, UTC_TIME
@@ -39,31 +42,24 @@ class SyntheticAdapter(Adapter):
     name: ClassVar[str] = "synthetic"
     summary: ClassVar[str] = "the built-in synthetic shop: items.csv, users.csv, interactions-YYYY-MM.csv"
 
-    def discover(self, root: Path) -> list[SourceFile]:
-        """Catalogue, users, then months in order. Raises SourceError when the folder or one of these is missing."""
-        if not root.is_dir():
-            raise SourceError(f"{root} is not a folder", "Make a synthetic shop first, or give its folder")
-        months = sorted(path.name for path in root.iterdir() if MONTH.fullmatch(path.name))
-        missing = [name for name in ("items.csv", "users.csv") if not (root / name).is_file()]
+    def discover(self, names: Sequence[str], where: str) -> Mapping[str, Role]:
+        """Catalogue, users, then months in order. Raises SourceError when one of these is missing."""
+        months = sorted(name for name in names if MONTH.fullmatch(name))
+        missing = [name for name in ("items.csv", "users.csv") if name not in names]
         if missing or not months:
-            what = " and ".join(missing or ["interactions-YYYY-MM.csv"])
-            raise SourceError(f"{root} lacks {what}", "It is not a synthetic shop, or one that is not complete: write it again")
-        return [
-            SourceFile(root / "items.csv", "items.csv", "items"),
-            SourceFile(root / "users.csv", "users.csv", "users"),
-            *(SourceFile(root / name, name, "interactions") for name in months),
-        ]
+            missing = missing or ["interactions-YYYY-MM.csv"]
+            hint = f"It is not a synthetic shop, or one that is not complete: write it again. {instead(names, missing[0])}"
+            raise SourceError(f"{where} lacks {' and '.join(missing)}", hint)
+        return {"items.csv": "items", "users.csv": "users", **dict.fromkeys(months, "interactions")}
 
-    def read(self, file: SourceFile) -> Frames:
+    def read(self, file: SourceFile) -> Iterator[Frames]:
         """The frames of one file; an item is valid from its launch, a user since ever. Raises SourceError as ``read_csv`` does."""
-        if file.role == "items":
-            return _items(file)
-        return _users(file) if file.role == "users" else _interactions(file)
+        columns, frames = READ[file.role]
+        for rows in read_csv(file, columns, block_bytes=self.block_bytes):
+            yield frames(Cells(rows, file), rows)
 
 
-def _items(file: SourceFile) -> Frames:
-    rows = read_csv(file, ITEM_COLUMNS)
-    cells = Cells(rows, file)
+def _items(cells: Cells, rows: pl.DataFrame) -> Frames:
     parts = {
         **{name: cells.text(name) for name in ITEM_TEXTS},
         "valid_from": cells.moment("launched", ["%Y-%m-%d"]),
@@ -74,8 +70,7 @@ def _items(file: SourceFile) -> Frames:
     return Frames(items=cells.frame(parts, ITEM_FRAME, required=["item_id", "valid_from"]))
 
 
-def _users(file: SourceFile) -> Frames:
-    cells = Cells(read_csv(file, USER_COLUMNS), file)
+def _users(cells: Cells, _: pl.DataFrame) -> Frames:
     parts = {
         **{name: cells.text(name) for name in ("user_id", "gender", "region", "membership")},
         "valid_from": cells.literal(EPOCH, UTC_TIME),
@@ -84,8 +79,7 @@ def _users(file: SourceFile) -> Frames:
     return Frames(users=cells.frame(parts, USER_FRAME, required=["user_id"]))
 
 
-def _interactions(file: SourceFile) -> Frames:
-    cells = Cells(read_csv(file, INTERACTION_COLUMNS), file)
+def _interactions(cells: Cells, _: pl.DataFrame) -> Frames:
     parts = {
         **{name: cells.text(name) for name in ("user_id", "item_id", "event", "channel", "market")},
         "timestamp": cells.moment("timestamp", ["%Y-%m-%d %H:%M:%S"]),
@@ -93,3 +87,10 @@ def _interactions(file: SourceFile) -> Frames:
         "price": cells.real("price"),
     }
     return Frames(interactions=cells.frame(parts, INTERACTION_FRAME, required=["user_id", "item_id", "timestamp", "event"]))
+
+
+READ: Mapping[Role, tuple[Sequence[str], Callable[[Cells, pl.DataFrame], Frames]]] = {
+    "items": (ITEM_COLUMNS, _items),
+    "users": (USER_COLUMNS, _users),
+    "interactions": (INTERACTION_COLUMNS, _interactions),
+}

@@ -7,9 +7,12 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from outfitter.datasets.synthetic.catalogue import Catalogue
+from outfitter.datasets.synthetic.folder import Progress
 from outfitter.datasets.synthetic.vocabulary import CATEGORIES, COLOURS, PATTERNS
 
 SIDE = 96
+IMAGE_STEP = 500
+"""Pictures between two reports of progress."""
 GROUND = (250, 249, 247)
 Point = tuple[float, float]
 
@@ -69,9 +72,9 @@ _SHAPES: dict[str, tuple[tuple[Point, ...], ...]] = {
 """Polygons on a square of 100 x 100, the origin in the upper left corner."""
 
 
-def image_name(item: str) -> str:
+def image_name(item: str, suffix: str) -> str:
     """The path of an item's picture inside the shop's folder, e.g. ``images/051/0512345001.png``."""
-    return f"images/{item[:3]}/{item}.png"
+    return f"images/{item[:3]}/{item}.{suffix}"
 
 
 def draw_item(catalogue: Catalogue, i: int) -> Image.Image:
@@ -86,11 +89,15 @@ def draw_item(catalogue: Catalogue, i: int) -> Image.Image:
     return Image.composite(cloth, Image.new("RGB", (SIDE, SIDE), GROUND), outline)
 
 
-def save_image(catalogue: Catalogue, i: int, root: Path) -> None:
-    """Write the picture of item ``i`` where ``image_name`` says, under ``root``."""
-    path = root / image_name(catalogue.ids[i])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draw_item(catalogue, i).save(path, format="PNG")
+def save_images(catalogue: Catalogue, root: Path, suffix: str, progress: Progress) -> None:
+    """Write every item's picture under ``root`` where ``image_name`` says, as PNG or JPEG by the ``suffix``."""
+    total = len(catalogue.ids)
+    for i, item in enumerate(catalogue.ids):
+        path = root / image_name(item, suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw_item(catalogue, i).save(path)
+        if (i + 1) % IMAGE_STEP == 0 or i + 1 == total:
+            progress("image", i + 1, total)
 
 
 def _decorate(cloth: Image.Image, pattern: str, colour: tuple[int, int, int]) -> None:

@@ -87,10 +87,10 @@ def users_table(shop: Shop, people: People) -> pl.DataFrame:
     )
 
 
-def hex_ids(rng: np.random.Generator, n: int) -> pl.Series:
-    """String[n]: opaque ids of 32 hexadecimal digits."""
-    text = rng.bytes(16 * n).hex()
-    return pl.Series("user_id", [text[32 * i : 32 * i + 32] for i in range(n)], dtype=pl.String)
+def hex_ids(rng: np.random.Generator, n: int, digits: int = 32) -> pl.Series:
+    """String[n]: opaque ids of so many hexadecimal ``digits``, an even number."""
+    text = rng.bytes(digits // 2 * n).hex()
+    return pl.Series("user_id", [text[i : i + digits] for i in range(0, digits * n, digits)], dtype=pl.String)
 
 
 def segment_shares() -> Reals:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from outfitter.datasets.synthetic.knobs import Shop, Stream
+from outfitter.datasets.synthetic.knobs import Ints, Shop, Stream
 
 NO_MONTH = "31"
 FUTURE_YEAR = "2196"
@@ -25,13 +25,18 @@ def spoil(shop: Shop, month: int, table: pl.DataFrame, count: int) -> pl.DataFra
     purchases = np.flatnonzero((table["event"] == "purchase").to_numpy())
     original = rng.choice(purchases, count, replace=False)
     defect = pl.Series("defect", (np.arange(count) + rng.integers(len(DEFECTS))) % len(DEFECTS))
-    bad = table[original].with_columns(defect, place=pl.Series(original)).with_columns(_broken())
-    good = table.with_columns(defect=pl.lit(-1, pl.Int64), place=pl.int_range(pl.len(), dtype=pl.Int64))
-    return pl.concat([good, bad]).sort("place", "defect", maintain_order=True).select(table.columns)
+    bad = table[original].with_columns(defect).with_columns(_broken())
+    return interleaved(table, bad.drop("defect"), original)
 
 
-def spoilt_by_month(shop: Shop, rows: list[int]) -> list[int]:
-    """The bad rows of each month, in proportion to its good ``rows``; they sum to ``shop.spoilt``."""
+def interleaved(good: pl.DataFrame, bad: pl.DataFrame, original: Ints) -> pl.DataFrame:
+    """``good`` with the rows of ``bad`` each right after its original: int64[len(bad)], no two alike, positions in ``good``."""
+    place = np.concatenate([np.arange(len(good)) * 2, original * 2 + 1])
+    return pl.concat([good, bad])[np.argsort(place)]
+
+
+def spoilt_by_part(shop: Shop, rows: list[int]) -> list[int]:
+    """The bad rows of each part of the history, in proportion to its good ``rows``; they sum to ``shop.spoilt``."""
     ends = np.round(np.cumsum(rows) / sum(rows) * shop.spoilt).astype(np.int64)
     return [int(n) for n in np.diff(ends, prepend=0)]
 

@@ -27,7 +27,7 @@ def items_table(shop: Shop, catalogue: Catalogue) -> pl.DataFrame:
     launched = pl.Series(week_start(shop, catalogue.launch)).cast(pl.Int32).cast(pl.Date)
     words = [_words(catalogue, i) for i in range(len(catalogue.ids))]
     described = pl.DataFrame(words, schema=dict.fromkeys(WORDS, pl.String), orient="row")
-    images = [image_name(item) if shop.images else None for item in catalogue.ids]
+    images = [image_name(item, "png") if shop.images else None for item in catalogue.ids]
     return pl.DataFrame({"item_id": catalogue.ids, "launched": launched}).hstack(
         [
             *described.get_columns(),

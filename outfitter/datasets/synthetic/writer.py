@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from collections.abc import Callable
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -14,55 +10,25 @@ import numpy as np
 import polars as pl
 
 from outfitter.datasets.synthetic.catalogue import Catalogue, build_catalogue
-from outfitter.datasets.synthetic.demand import Market, daily_rows
+from outfitter.datasets.synthetic.demand import Market, busy_in, daily_rows
 from outfitter.datasets.synthetic.events import Rows, Till
-from outfitter.datasets.synthetic.images import save_image
-from outfitter.datasets.synthetic.knobs import Ints, Shop, Span, day_number, spans
+from outfitter.datasets.synthetic.folder import Progress, silent, write_whole
+from outfitter.datasets.synthetic.images import save_images
+from outfitter.datasets.synthetic.knobs import Shop, spans
 from outfitter.datasets.synthetic.people import People, build_people, users_table
 from outfitter.datasets.synthetic.purchases import Checkout
-from outfitter.datasets.synthetic.spoiling import spoil, spoilt_by_month
+from outfitter.datasets.synthetic.spoiling import spoil, spoilt_by_part
 from outfitter.datasets.synthetic.texts import items_table
 from outfitter.datasets.synthetic.vocabulary import CART, CHANNELS, EVENTS, REGIONS, VIEW
-from outfitter.errors import HomeError, SettingsError
-
-Progress = Callable[[str, int, int], None]
-KNOBS_FILE = "shop.json"
-IMAGE_STEP = 500
 
 
 def write_shop(shop: Shop, out: Path, progress: Progress | None = None) -> None:
     """Write ``items.csv``, ``users.csv``, ``interactions-YYYY-MM.csv`` (months without rows get none), ``shop.json`` and images.
 
     The same shop gives the same bytes. ``progress`` is told (stage, done, total), the stage being "month" or "image". The folder
-    appears when it is complete: a run that died leaves nothing to read and is simply repeated, and a folder that already holds
-    this very shop is left alone. Raises SettingsError when ``out`` holds anything else, HomeError when it cannot be written.
+    appears when it is complete, and one that already holds this very shop is left alone. Raises as ``write_whole`` does.
     """
-    knobs = json.dumps(asdict(shop), indent=2) + "\n"
-    if _already_there(out, knobs):
-        return
-    partial = out.parent / f".{out.name}.partial"
-    try:
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
-        _fill(shop, partial, progress or _silent)
-        (partial / KNOBS_FILE).write_text(knobs, encoding="utf-8", newline="\n")
-        os.replace(partial, out)
-    except OSError as error:
-        raise HomeError(f"the synthetic shop cannot be written to {out}: {error.strerror or error}", "Give another folder") from error
-
-
-def _already_there(out: Path, knobs: str) -> bool:
-    if not out.exists():
-        return False
-    if not out.is_dir():
-        raise SettingsError(f"{out} is not a folder", "Give a new folder for the synthetic shop")
-    recorded = out / KNOBS_FILE
-    if recorded.is_file() and recorded.read_text(encoding="utf-8") == knobs:
-        return True
-    if any(out.iterdir()):
-        raise SettingsError(f"{out} holds other files", "Give a new or empty folder for the synthetic shop, or remove this one")
-    return False
+    write_whole(out, asdict(shop), lambda root: _fill(shop, root, progress or silent))
 
 
 def _fill(shop: Shop, root: Path, progress: Progress) -> None:
@@ -71,10 +37,7 @@ def _fill(shop: Shop, root: Path, progress: Progress) -> None:
     users_table(shop, people).write_csv(root / "users.csv")
     _write_months(shop, catalogue, people, root, progress)
     if shop.images:
-        for i in range(shop.items):
-            save_image(catalogue, i, root)
-            if (i + 1) % IMAGE_STEP == 0 or i + 1 == shop.items:
-                progress("image", i + 1, shop.items)
+        save_images(catalogue, root, "png", progress)
 
 
 def _write_months(shop: Shop, catalogue: Catalogue, people: People, root: Path, progress: Progress) -> None:
@@ -82,19 +45,14 @@ def _write_months(shop: Shop, catalogue: Catalogue, people: People, root: Path, 
     till = Till(shop, Market(shop, catalogue), Checkout(shop, catalogue, people))
     months = [(month, list(parts)) for month, parts in groupby(spans(shop), key=lambda span: span.month)]
     busy = daily_rows(shop)
-    good = [sum(int(_of(span, busy, shop).sum()) for span in parts) for _, parts in months]
-    bad = spoilt_by_month(shop, good)
+    good = [sum(int(busy_in(shop, span, busy).sum()) for span in parts) for _, parts in months]
+    bad = spoilt_by_part(shop, good)
     for number, (month, parts) in enumerate(months):
-        made = [rows for span in parts if (rows := till.rows(span, _of(span, busy, shop))) is not None]
+        made = [rows for span in parts if (rows := till.rows(span, busy_in(shop, span, busy))) is not None]
         if made:
             table = spoil(shop, number, interactions_table(Rows.join(made), catalogue, people), bad[number])
             table.write_csv(root / f"interactions-{month}.csv", float_precision=2)
         progress("month", number + 1, len(months))
-
-
-def _of(span: Span, busy: Ints, shop: Shop) -> Ints:
-    start = day_number(shop.first_day)
-    return busy[span.first - start : span.stop - start]
 
 
 def interactions_table(rows: Rows, catalogue: Catalogue, people: People) -> pl.DataFrame:
@@ -114,7 +72,3 @@ def interactions_table(rows: Rows, catalogue: Catalogue, people: People) -> pl.D
             "market": market.gather(people.region[trade.user]),
         }
     )
-
-
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outfitter.datasets.base import SourceFile
-from outfitter.datasets.csv_checks import BLOCK
-from outfitter.datasets.reading import read_csv, read_parquet
+from outfitter.datasets.blocks import PIECE
+from outfitter.datasets.csv_checks import HEADER
+from outfitter.datasets.reading import read_csv, read_json_lines, read_parquet
 from outfitter.errors import SourceError
 
+Reader = Callable[..., Iterator[pl.DataFrame]]
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -25,18 +27,22 @@ def written(folder: Path, content: bytes, name: str = "orders.csv") -> SourceFil
     return SourceFile(folder / name, name, "interactions")
 
 
+def whole(blocks: Iterator[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(blocks)
+
+
 def test_a_csv_is_read_as_text_with_numbered_rows(tmp_path: Path) -> None:
     content = '\ufeffid;note;extra\r\n007;"two\nlines; and ""quotes""";x\r\n8;"";\r\n\r\n\n'.encode()
-    rows = read_csv(written(tmp_path, content), ["id", "note"], ";")
-    assert rows.schema == {"id": pl.String, "note": pl.String, "extra": pl.String, "sequence": pl.Int64}
-    assert rows.rows() == [("007", 'two\nlines; and "quotes"', "x", 1), ("8", None, None, 2)]
+    rows = whole(read_csv(written(tmp_path, content), ["id", "note"], ";", optional=["extra", "more"]))
+    assert rows.schema == {"id": pl.String, "note": pl.String, "extra": pl.String, "more": pl.String, "sequence": pl.Int64}
+    assert rows.rows() == [("007", 'two\nlines; and "quotes"', "x", None, 1), ("8", None, None, None, 2)]
 
 
 def test_a_source_column_called_sequence_gives_way_to_the_row_number(tmp_path: Path) -> None:
     file = written(tmp_path, b"a,sequence\n1,9\n")
-    assert read_csv(file, ["a"])["sequence"].to_list() == [1]
+    assert whole(read_csv(file, ["a"]))["sequence"].to_list() == [1]
     with pytest.raises(SourceError, match="taken by the row number"):
-        read_csv(file, ["a", "sequence"])
+        whole(read_csv(file, ["a", "sequence"]))
 
 
 BROKEN = {
@@ -44,7 +50,7 @@ BROKEN = {
     "blank lines": (b"\n\r\n\n", "blank lines only"),
     "header only": (b"item_id,price\n", "a header but no rows"),
     "header and blank lines": (b"item_id,price\n\n\n", "a header but no rows"),
-    "header never ends": (b"x" * (BLOCK + 1), "no line break in its first"),
+    "header never ends": (b"x" * (HEADER + 1), "no line break in its first"),
     "header quote never closes": (b'item_id,"' + b"x" * 200_000 + b"\n1,2\n", "header that cannot be read"),
     "semicolons": (b"item_id;price\n1;2\n", "separated by a semicolon, not by a comma"),
     "tabs, one column gone": (b"item_id\tcost\n1\t2\n", "separated by a tab"),
@@ -55,7 +61,7 @@ BROKEN = {
     "latin-1": (b"item_id,price\n1,2\n2,caf\xe9\n", r"the byte at offset 23 in line 3 cannot be decoded.*iconv"),
     "cut character": (b"item_id,price\n1,\xc3", "not UTF-8 text: the byte at offset 16 in line 2"),
     "UTF-16": ("item_id,price\n1,2\n".encode("utf-16"), "UTF-16"),
-    "gzip": (b"\x1f\x8b\x08\x00rest", "gzip archive"),
+    "gzip": (b"\x1f\x8b\x08\x00rest", "gzip archive that is damaged or cut short"),
     "zip": (b"PK\x03\x04\x00\x00", "spreadsheet"),
     "NUL": (b"item_id,price\n1,2\n3,\x00\n", r"NUL byte at offset 20 in line 3"),
     "too many cells": (b"item_id,price\n1,2\n1,2,3\n", "line 3 has 3 cells, too many: the header has 2"),
@@ -77,37 +83,38 @@ BROKEN = {
 def test_a_broken_csv_is_refused_with_its_place(tmp_path: Path, name: str) -> None:
     content, message = BROKEN[name]
     with pytest.raises(SourceError, match=f"(?s){message}") as caught:
-        read_csv(written(tmp_path, content), ["item_id", "price"])
+        whole(read_csv(written(tmp_path, content), ["item_id", "price"]))
     assert "orders.csv" in caught.value.message
     assert caught.value.hint
 
 
 def test_a_bad_byte_is_placed_across_blocks(tmp_path: Path) -> None:
-    content = b"a,b\n" + b"1,2\n" * (BLOCK // 4 - 2) + b"1,2\xe2" + b"\x82\n"
-    assert len(content) > BLOCK == content.index(b"\xe2") + 1
-    with pytest.raises(SourceError, match=f"offset {BLOCK - 1:,} in line {BLOCK // 4:,} "):
-        read_csv(written(tmp_path, content), ["a"])
+    content = b"a,b\n" + b"1,2\n" * (PIECE // 4 - 2) + b"1,2\xe2" + b"\x82\n"
+    assert len(content) > PIECE == content.index(b"\xe2") + 1
+    for size in (1000, PIECE, 2 * PIECE):
+        with pytest.raises(SourceError, match=f"offset {PIECE - 1:,} in line {PIECE // 4:,} "):
+            whole(read_csv(written(tmp_path, content), ["a"], block_bytes=size))
 
 
-@pytest.mark.parametrize("read", [read_csv, read_parquet])
-def test_what_is_not_a_file_is_refused(tmp_path: Path, read: type) -> None:
+@pytest.mark.parametrize("read", [read_csv, read_parquet, read_json_lines])
+def test_what_is_not_a_file_is_refused(tmp_path: Path, read: Reader) -> None:
     with pytest.raises(SourceError, match="gone does not exist"):
-        read(SourceFile(tmp_path / "gone", "gone", "items"), ["a"])
+        whole(read(SourceFile(tmp_path / "gone", "gone", "items"), ["a"]))
     with pytest.raises(SourceError, match="is a folder, not a file"):
-        read(SourceFile(tmp_path, "orders", "items"), ["a"])
+        whole(read(SourceFile(tmp_path, "orders", "items"), ["a"]))
     with pytest.raises(SourceError, match="empty"):
-        read(written(tmp_path, b""), ["a"])
+        whole(read(written(tmp_path, b""), ["a"]))
 
 
 def test_an_input_error_of_the_system_is_named(tmp_path: Path) -> None:
     (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
     with pytest.raises(SourceError, match=r"loop\.csv cannot be read: Too many levels"):
-        read_csv(SourceFile(tmp_path / "loop.csv", "loop.csv", "items"), ["a"])
+        whole(read_csv(SourceFile(tmp_path / "loop.csv", "loop.csv", "items"), ["a"]))
 
 
-def attempt(read: Callable[[SourceFile, list[str]], pl.DataFrame], file: SourceFile) -> pl.DataFrame | SourceError:
+def attempt(read: Reader, file: SourceFile) -> pl.DataFrame | SourceError:
     try:
-        return read(file, ["a"])
+        return whole(read(file, ["a"], optional=["b"]))
     except SourceError as error:
         return error
 
@@ -136,7 +143,7 @@ def test_any_bytes_are_a_frame_or_a_source_error(tmp_path: Path, content: bytes)
 def test_what_the_csv_module_writes_is_read_back(tmp_path: Path, rows: list[tuple[str, str, str]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("a", "b", "c"), *rows])
-    found = read_csv(written(tmp_path, text.getvalue().encode()), ["c", "a"])
+    found = whole(read_csv(written(tmp_path, text.getvalue().encode()), ["a", "b", "c"]))
     assert found.drop("sequence").rows() == [tuple(cell or None for cell in row) for row in rows]
 
 
@@ -146,7 +153,7 @@ def parquet(folder: Path) -> bytes:
 
 
 def test_parquet_keeps_its_dtypes(tmp_path: Path) -> None:
-    rows = read_parquet(written(tmp_path, parquet(tmp_path)), ["a", "b"])
+    rows = whole(read_parquet(written(tmp_path, parquet(tmp_path)), ["a", "b"]))
     assert rows.schema == {"a": pl.String, "b": pl.Int64, "sequence": pl.Int64}
     assert rows["sequence"].to_list() == list(range(1, 41))
 
@@ -155,12 +162,12 @@ def test_parquet_that_is_cut_short_foreign_or_lacking_is_refused(tmp_path: Path)
     good = parquet(tmp_path)
     for bad in (good[:-20], good[: len(good) // 2], b"a,b\n1,2\n"):
         with pytest.raises(SourceError, match=r"orders\.csv cannot be read as Parquet"):
-            read_parquet(written(tmp_path, bad), ["a"])
+            whole(read_parquet(written(tmp_path, bad), ["a"]))
     with pytest.raises(SourceError, match=r"lacks column 'aa'; it has 'a', 'b'"):
-        read_parquet(written(tmp_path, good), ["aa"])
+        whole(read_parquet(written(tmp_path, good), ["aa"]))
     pl.DataFrame({"a": []}).write_parquet(tmp_path / "none.parquet")
     with pytest.raises(SourceError, match="no rows"):
-        read_parquet(SourceFile(tmp_path / "none.parquet", "none", "items"), ["a"])
+        whole(read_parquet(SourceFile(tmp_path / "none.parquet", "none", "items"), ["a"]))
 
 
 @FUZZ

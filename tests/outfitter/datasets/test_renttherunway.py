@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from outfitter.datasets.base import Frames
+from outfitter.datasets.base import Frames, SourceFile
 from outfitter.datasets.renttherunway import RentTheRunwayAdapter
 from outfitter.errors import SourceError
 from outfitter.schema import EPOCH, INTERACTION_FRAME, ITEM_FRAME
@@ -26,8 +26,14 @@ ROWS = {
 
 def read(folder: Path, **changes: object) -> Frames:
     pl.DataFrame({**ROWS, **changes}).write_parquet(folder / "reviews.parquet")
+    return read_in(folder)
+
+
+def read_in(folder: Path) -> Frames:
     adapter = RentTheRunwayAdapter()
-    return adapter.read(adapter.discover(folder)[0])
+    ((name, role),) = adapter.discover(sorted(path.name for path in folder.iterdir()), str(folder)).items()
+    (frames,) = adapter.read(SourceFile(folder / name, name, role))
+    return frames
 
 
 def test_reviews_are_ratings_and_rentals_without_one_are_rents(tmp_path: Path) -> None:
@@ -68,18 +74,17 @@ def test_dates_as_text_are_read_in_the_original_notation(tmp_path: Path) -> None
 
 def test_what_is_not_this_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"lacks reviews\.parquet, which source 'renttherunway' needs"):
-        RentTheRunwayAdapter().discover(tmp_path)
+        read_in(tmp_path)
     with pytest.raises(SourceError, match="column 'user_id' is empty in every row"):
         read(tmp_path, user_id=[None] * 5)
     pl.DataFrame({"title": ["nice"], "rating": [5]}).write_parquet(tmp_path / "reviews.parquet")
     with pytest.raises(SourceError, match=r"reviews\.parquet lacks columns 'user_id', 'item_id'"):
-        RentTheRunwayAdapter().read(RentTheRunwayAdapter().discover(tmp_path)[0])
+        read_in(tmp_path)
 
 
 @real
 def test_the_real_reviews() -> None:
-    adapter = RentTheRunwayAdapter()
-    frames = adapter.read(adapter.discover(REAL)[0])
+    frames = read_in(REAL)
     found, items = frames.interactions, frames.items
     assert found is not None
     assert items is not None

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from outfitter.datasets.base import SourceFile
 from outfitter.datasets.synthetic import LAST_DAY, Shop, SyntheticAdapter, write_shop
 from outfitter.datasets.synthetic.knobs import DRIFT_DAYS
 from outfitter.datasets.synthetic.people import build_people
@@ -39,13 +40,21 @@ def written(tmp_path_factory: pytest.TempPathFactory):
     return folder
 
 
+def files(root: Path) -> list[SourceFile]:
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return [SourceFile(root / name, name, role) for name, role in SyntheticAdapter().discover(names, str(root)).items()]
+
+
+def frame(root: Path, role: str) -> pl.DataFrame:
+    """All blocks of all files of one role as the adapter reads them."""
+    blocks = [block for file in files(root) if file.role == role for block in SyntheticAdapter().read(file)]
+    return pl.concat([getattr(block, role) for block in blocks])
+
+
 def rows(root: Path) -> pl.DataFrame:
     """Interactions as the adapter reads them, with the attributes of their items."""
-    adapter = SyntheticAdapter()
-    files = adapter.discover(root)
-    interactions = pl.concat([adapter.read(file).interactions for file in files if file.role == "interactions"])
-    items = adapter.read(files[0]).items.drop("sequence", "unreadable").rename({"price": "list_price"})
-    return interactions.join(items, on="item_id", how="left")
+    items = frame(root, "items").drop("sequence", "unreadable").rename({"price": "list_price"})
+    return frame(root, "interactions").join(items, on="item_id", how="left")
 
 
 def purchases(root: Path) -> pl.DataFrame:
@@ -73,12 +82,10 @@ def test_same_knobs_give_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shop", [SHOP, SMALL, Shop(users=10, items=10, interactions=100, days=35), replace(SMALL, days=900)])
 def test_sizes_are_exact(written, shop: Shop) -> None:
-    adapter = SyntheticAdapter()
-    files = adapter.discover(written(shop))
-    interactions = [adapter.read(file).interactions for file in files if file.role == "interactions"]
-    assert adapter.read(files[0]).items["item_id"].n_unique() == shop.items
-    assert adapter.read(files[1]).users["user_id"].n_unique() == shop.users
-    assert sum(len(frame) for frame in interactions) == shop.interactions
+    root = written(shop)
+    assert frame(root, "items")["item_id"].n_unique() == shop.items
+    assert frame(root, "users")["user_id"].n_unique() == shop.users
+    assert len(frame(root, "interactions")) == shop.interactions
 
 
 def test_months_hold_their_own_days_in_order_and_end_on_the_last_day(written) -> None:
@@ -92,14 +99,13 @@ def test_months_hold_their_own_days_in_order_and_end_on_the_last_day(written) ->
 
 
 def test_adapter_gives_the_canonical_frames(written) -> None:
-    adapter = SyntheticAdapter()
-    files = adapter.discover(written())
-    items, users = adapter.read(files[0]).items, adapter.read(files[1]).users
-    interactions = adapter.read(files[2]).interactions
-    for frame, schema in ((items, ITEM_FRAME), (users, USER_FRAME), (interactions, INTERACTION_FRAME)):
-        assert dict(frame.schema) == dict(schema)
-        assert frame["unreadable"].null_count() == len(frame)
-        assert frame["sequence"].to_list() == list(range(1, len(frame) + 1))
+    items, users = frame(written(), "items"), frame(written(), "users")
+    interactions = next(SyntheticAdapter().read(files(written())[2])).interactions
+    assert interactions is not None
+    for read, schema in ((items, ITEM_FRAME), (users, USER_FRAME), (interactions, INTERACTION_FRAME)):
+        assert dict(read.schema) == dict(schema)
+        assert read["unreadable"].null_count() == len(read)
+        assert read["sequence"].to_list() == list(range(1, len(read) + 1))
     assert items["item_id"].str.contains(r"^0\d{9}$").all()
     assert users["user_id"].str.contains(r"^[0-9a-f]{32}$").all()
     assert users["valid_from"].unique().to_list() == [EPOCH]
@@ -108,7 +114,7 @@ def test_adapter_gives_the_canonical_frames(written) -> None:
 
 
 def test_styles_are_shared_by_variants_of_different_colour(written) -> None:
-    items = SyntheticAdapter().read(SyntheticAdapter().discover(written())[0]).items
+    items = frame(written(), "items")
     by_style = items.group_by("style").agg(pl.len(), pl.col("colour").n_unique().alias("colours"), pl.col("category").n_unique())
     assert by_style["len"].max() > 1
     assert (by_style["len"] == by_style["colours"]).all()
@@ -272,7 +278,7 @@ def test_unreadable_cells_are_named_by_the_adapter(written) -> None:
 def test_images_are_drawn_by_category_and_colour(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     write_shop(replace(SMALL, images=True), tmp_path / "shop", lambda *step: told.append(step))
-    items = SyntheticAdapter().read(SyntheticAdapter().discover(tmp_path / "shop")[0]).items
+    items = frame(tmp_path / "shop", "items")
     for item, path in items.select("item_id", "image_path").iter_rows():
         assert path == f"images/{item[:3]}/{item}.png"
         with Image.open(tmp_path / "shop" / path) as image:
@@ -332,7 +338,5 @@ def test_places_that_do_not_serve_are_refused(tmp_path: Path) -> None:
         write_shop(SMALL, tmp_path / "file")
     with pytest.raises(HomeError, match="cannot be written"):
         write_shop(SMALL, tmp_path / "file" / "shop")
-    with pytest.raises(SourceError, match="not a folder"):
-        SyntheticAdapter().discover(tmp_path / "nowhere")
     with pytest.raises(SourceError, match=r"lacks items\.csv and users\.csv"):
-        SyntheticAdapter().discover(tmp_path)
+        SyntheticAdapter().discover(["file"], str(tmp_path))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outfitter.datasets.base import SourceFile
+from outfitter.datasets.base import Frames, SourceFile
 from outfitter.datasets.vibrent import VibrentAdapter, _texts
 from outfitter.errors import SourceError
 from outfitter.schema import EPOCH, INTERACTION_FRAME, ITEM_FRAME
@@ -23,7 +23,17 @@ OUTFITS = "id;name;description;group;owner;timeCreated;retailPrice;pricePerWeek;
 def shop(folder: Path, rentals: str, outfits: str) -> dict[str, SourceFile]:
     (folder / "rentals.csv").write_text(RENTALS + rentals)
     (folder / "outfits.csv").write_text(OUTFITS + outfits)
-    return {file.role: file for file in VibrentAdapter().discover(folder)}
+    return files_in(folder)
+
+
+def files_in(folder: Path) -> dict[str, SourceFile]:
+    found = VibrentAdapter().discover(sorted(path.name for path in folder.iterdir()), str(folder))
+    return {role: SourceFile(folder / name, name, role) for name, role in found.items()}
+
+
+def read(file: SourceFile) -> Frames:
+    (frames,) = VibrentAdapter().read(file)
+    return frames
 
 
 def outfit(tags: str, kinds: str, price: str = "1600.0") -> str:
@@ -32,7 +42,7 @@ def outfit(tags: str, kinds: str, price: str = "1600.0") -> str:
 
 def test_a_rental_is_a_rent_event(tmp_path: Path) -> None:
     files = shop(tmp_path, "0128;outfit.0a;2021-10-11;2021-11-11\n0128;outfit.0a;11/10/2021;\n", outfit("[]", "[]"))
-    frames = VibrentAdapter().read(files["interactions"])
+    frames = read(files["interactions"])
     assert frames.items is None
     assert frames.interactions is not None
     assert frames.interactions.schema == dict(INTERACTION_FRAME)
@@ -45,7 +55,7 @@ def test_a_rental_is_a_rent_event(tmp_path: Path) -> None:
 def test_tags_become_attributes_the_first_of_a_kind_wins(tmp_path: Path) -> None:
     tags = "['S', 'Bastet', 'Dresses', 'Tops', 'Green', 'Silk', 'Fall', 'Mini']"
     kinds = "['Size', 'Brand', 'Category', 'Category', 'Color', 'Material', 'Seasons', 'Length']"
-    items = VibrentAdapter().read(shop(tmp_path, "", outfit(tags, kinds))["items"]).items
+    items = read(shop(tmp_path, "", outfit(tags, kinds))["items"]).items
     assert items is not None
     assert items.schema == dict(ITEM_FRAME)
     row = items.row(0, named=True)
@@ -84,7 +94,7 @@ def test_tags_become_attributes_the_first_of_a_kind_wins(tmp_path: Path) -> None
 def test_lists_that_are_not_parallel_texts_are_unreadable(
     tmp_path: Path, tags: str, kinds: str, kept: list[str] | None, unreadable: str | None
 ) -> None:
-    items = VibrentAdapter().read(shop(tmp_path, "", outfit(tags, kinds))["items"]).items
+    items = read(shop(tmp_path, "", outfit(tags, kinds))["items"]).items
     assert items is not None
     assert items.select("tags", "size", "unreadable").row(0) == (kept, None, unreadable)
 
@@ -105,28 +115,28 @@ def test_nesting_too_deep_for_the_parser_is_unreadable() -> None:
 
 
 def test_a_price_that_is_no_number_is_named(tmp_path: Path) -> None:
-    items = VibrentAdapter().read(shop(tmp_path, "", outfit("[]", "[]", "1600 kr"))["items"]).items
+    items = read(shop(tmp_path, "", outfit("[]", "[]", "1600 kr"))["items"]).items
     assert items is not None
     assert items.select("price", "unreadable").row(0) == (None, "retailPrice '1600 kr'")
 
 
 def test_a_role_the_source_lacks_and_a_folder_without_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"lacks outfits\.csv and rentals\.csv, which source 'vibrent' needs"):
-        VibrentAdapter().discover(tmp_path)
+        files_in(tmp_path)
     with pytest.raises(SourceError, match="no file of users"):
-        VibrentAdapter().read(SourceFile(tmp_path / "u.csv", "u.csv", "users"))
+        read(SourceFile(tmp_path / "u.csv", "u.csv", "users"))
 
 
 def test_a_file_of_another_source_is_refused(tmp_path: Path) -> None:
     files = shop(tmp_path, "1;outfit.0a;2021-10-11;2021-11-11\n", outfit("[]", "[]"))
     swapped = SourceFile(files["items"].path, "outfits.csv", "interactions")
     with pytest.raises(SourceError, match=r"outfits\.csv lacks columns 'customer\.id'"):
-        VibrentAdapter().read(swapped)
+        read(swapped)
 
 
 @real
 def test_the_real_rentals() -> None:
-    rentals = VibrentAdapter().read(VibrentAdapter().discover(REAL)[1]).interactions
+    rentals = read(files_in(REAL)["interactions"]).interactions
     assert rentals is not None
     assert (rentals.height, rentals["user_id"].n_unique(), rentals["item_id"].n_unique()) == (10_000, 711, 2_223)
     first, last = datetime(2019, 10, 7, tzinfo=UTC), datetime(2024, 7, 9, tzinfo=UTC)
@@ -137,8 +147,8 @@ def test_the_real_rentals() -> None:
 
 @real
 def test_the_real_outfits() -> None:
-    items_file, rentals_file = VibrentAdapter().discover(REAL)
-    items, rentals = VibrentAdapter().read(items_file).items, VibrentAdapter().read(rentals_file).interactions
+    files = files_in(REAL)
+    items, rentals = read(files["items"]).items, read(files["interactions"]).interactions
     assert items is not None
     assert rentals is not None
     assert items.height == items["item_id"].n_unique() == 2_223
