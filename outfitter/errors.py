@@ -3,10 +3,12 @@
 OutfitterError              what a person can mend; the command line prints it and exits with 2
 |-- SettingsError           a setting that does not fit
 |-- HomeError               the home folder cannot be written, or the disk is full
-|   `-- LockedError         another process holds the home
+|   `-- LockedError         another process holds the home, or the lake on S3
 |-- SourceError             a file or folder that cannot be read as the source it is said to be
 |-- LakeError               a table or snapshot that is missing or does not fit
+|-- StoreError              the online store does not answer, or is somebody else's
 |-- StoppedByValidation     a table-level expectation failed
+|-- LeakError               something a model learns from, or is examined with, knows the future
 `-- ModelError              an artifact or a fit that does not fit its data
     `-- NotEnoughData       too little to train or to compare on
 """
@@ -38,7 +40,7 @@ class HomeError(OutfitterError):
 
 
 class LockedError(HomeError):
-    """Another Outfitter process is writing to the same home."""
+    """Another Outfitter process is writing to the same home, or to the same lake on S3."""
 
 
 class SourceError(OutfitterError):
@@ -49,8 +51,16 @@ class LakeError(OutfitterError):
     """A table, a snapshot or a lake setting is missing or does not fit."""
 
 
+class StoreError(OutfitterError):
+    """The online store does not answer, cannot be used, or holds another home's features."""
+
+
 class StoppedByValidation(OutfitterError):
     """A table-level expectation failed: nothing downstream may see these rows."""
+
+
+class LeakError(OutfitterError):
+    """A leak check failed: features, training rows or an exam know what had not happened yet."""
 
 
 class ModelError(OutfitterError):

@@ -111,14 +111,18 @@ DELIVERIES: Schema = {
     "source": STRING,
     "object": STRING,  # path inside the source
     "modified": UTC_TIME,
+    "tag": STRING,  # what the source says of the version: an unchanged tag is not fetched again
     "generation": COUNT,  # how many versions of this object came before
-    "status": STRING,  # accepted | rejected
+    "role": STRING,  # items | users | interactions
+    "status": STRING,  # accepted | rejected | held
     "rows_in": LONG,
     "rows_accepted": LONG,
     "rows_quarantined": LONG,
     "first_event": UTC_TIME,
     "last_event": UTC_TIME,
-    "reason": STRING,
+    "reason": STRING,  # why it is rejected or held; of a released one, who released it and why
+    "warnings": pl.List(pl.String()),  # what is odd and stops nothing
+    "profile": STRING,  # JSON of expectations.profile.Profile: what later deliveries are compared with
     "rules": STRING,  # hash of the validation settings it was judged by
     "validation_id": STRING,
     "ingested_at": UTC_TIME,

@@ -6,9 +6,11 @@ Values come from, first wins: ``OUTFITTER_...`` variables, ``outfitter.toml`` in
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -48,12 +50,24 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OUTFITTER_", frozen=True, extra="forbid", toml_file=TOML, env_nested_delimiter="__")
 
     home: Path = Field(Path(".outfitter"), description="Folder that holds lake, models, features and reports; the only one written to.")
-    source: str = Field("synthetic", description="Adapter that reads the input: synthetic, vibrent or renttherunway.")
-    path: Path | None = Field(None, description="Folder with the source's files; the synthetic shop is drawn into the home when unset.")
+    source: str = Field("synthetic", description="Adapter that reads the input; 'outfitter source list' names them.")
+    path: str | None = Field(
+        None, description="Folder or s3://bucket/prefix with the source's files; the synthetic shop is drawn into the home when unset."
+    )
+    mapping: Path | None = Field(None, description="TOML file that tells the source 'mapped' which column means what.")
+    lake: str | None = Field(None, description="Where the lake's tables lie: s3://bucket/prefix, or a folder in the home when unset.")
+    s3_endpoint: str | None = Field(None, description="Address of an S3-compatible service; Amazon's own when unset.")
+    block_mb: int = Field(128, ge=1, le=4096, description="Size of the blocks, in MiB of text, in which files are read and validated.")
     n_buckets: int | None = Field(None, ge=1, le=4096, description="Partitions by user, fixed when the lake is made; by size when unset.")
     max_bad_share: float = Field(
         0.2, ge=0, lt=1, description="Share of rows that may fail one expectation before the whole delivery is stopped."
     )
+    history_deliveries: int = Field(6, ge=3, description="Earlier deliveries without which nothing is learnt from history.")
+    history_warn: float = Field(1.5, gt=1, description="Factor off the usual volume or price at which a delivery gets a warning.")
+    history_hold: float = Field(4.0, gt=1, description="Factor off the usual volume or price at which a delivery is held for a person.")
+    files_per_bucket: int = Field(16, ge=2, description="Files of a bucket above which they are merged into fewer.")
+    online_store: str = Field("sqlite", description="Feast's online store: sqlite (in the home) or redis://[:password@]host:port[/db].")
+    leak_users: int = Field(5_000, ge=100, description="Users that the leak checks of a training look at.")
     events: dict[str, EventRule] = Field(
         default_factory=_default_events, description="Weight of each event and whether it is a target of evaluation."
     )
@@ -96,6 +110,26 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
 
+    @field_validator("lake")
+    @classmethod
+    def _in_a_bucket(cls, lake: str | None) -> str | None:
+        """Other characters are lost between the libraries that take an address for a URL and those that do not."""
+        if lake is not None and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9!_.*'()=-]+)*/?", lake):
+            raise ValueError("a lake outside of the home is s3://bucket/prefix, of letters, digits and !_.*'()=-")
+        return lake
+
+    @field_validator("online_store")
+    @classmethod
+    def _sqlite_or_redis(cls, store: str) -> str:
+        parts = urlsplit(store)
+        try:
+            known = parts.scheme == "redis" and bool(parts.hostname) and parts.port != 0 and bool(re.fullmatch(r"/?\d*", parts.path))
+        except ValueError:  # a port that is no number, or too large a one
+            known = False
+        if store != "sqlite" and (not known or parts.query or parts.fragment):
+            raise ValueError("give 'sqlite' or 'redis://[:password@]host:port[/db]'")
+        return store
+
     @field_validator("events", mode="before")
     @classmethod
     def _laid_over_the_defaults(cls, given: Any) -> Any:
@@ -131,7 +165,23 @@ class Settings(BaseSettings):
 
     @property
     def lake_root(self) -> str:
-        return str(self.home / "lake")
+        """A folder, or ``s3://bucket/prefix``."""
+        return self.lake.rstrip("/") if self.lake else str(self.home / "lake")
+
+    @property
+    def online_redis(self) -> str | None:
+        """Address of the Redis server that is the online store, with its password; None when that is SQLite."""
+        return None if self.online_store == "sqlite" else self.online_store
+
+    @property
+    def online_file(self) -> Path:
+        """SQLite's online store."""
+        return self.home / "feast" / "online.db"
+
+    @property
+    def online_store_shown(self) -> str:
+        """The setting as it may be printed."""
+        return _without_password(self.online_store)
 
     @property
     def tracking_uri(self) -> str:
@@ -157,6 +207,8 @@ class Settings(BaseSettings):
 
     def _refuse_odd_path(self) -> None:
         """Delta Lake keeps paths as URLs and loses these characters on the way; spaces, accents and most others are fine."""
+        if self.lake:
+            return
         odd = sorted({sign for sign in self.lake_root if sign in "%[]^|\\" or sign < " "})
         if odd:
             raise HomeError(
@@ -218,9 +270,15 @@ def _explain(error: ValidationError) -> str:
     def one(problem: Any) -> str:
         name = ".".join(str(part) for part in problem["loc"])
         variable = "OUTFITTER_" + name.upper().replace(".", "__")
-        return f"setting '{name}' ({variable} or {TOML}): {problem['msg'][:1].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+        given = _without_password(repr(problem["input"]))
+        return f"setting '{name}' ({variable} or {TOML}): {problem['msg'][:1].lower()}{problem['msg'][1:]}, got {given}"
 
     return "; ".join(one(problem) for problem in error.errors())
+
+
+def _without_password(text: str) -> str:
+    """Whatever stands before the host of a URL is not for printing; a password may itself hold an @."""
+    return re.sub(r"://.*@", "://***@", text)
 
 
 def _make_writable(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """The ledger of what arrived, and the one order in which a delivery is written.
 
-A delivery is a file, known by the hash of its content. It is written as keys, users, items, interactions, quarantine and last its
-row in the ledger, and counts from that row on. Whatever a process killed before it has left is put right by the next run: written
-again when the same content is still there, swept away when the source holds something else by then.
+A delivery is one version of one object of a source, known by the hash of its content. It is written as keys, users, items,
+interactions, quarantine and last its row in the ledger, and counts from that row on. What a process killed before that row has left is
+swept away before the next run writes anything.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
+from outfitter.datasets.base import Role
 from outfitter.lake.keys import key_items, key_users
+from outfitter.lake.staging import Staged, slices
 from outfitter.lake.tables import Lake
 
-CHUNK = 1 << 20
+SLICE = 4_000_000
+"""Rows of interactions that are sorted and committed at once: about half a gigabyte."""
+CONTENT_TABLES = ("users", "items", "interactions", "quarantine")
+
+Status = Literal["accepted", "rejected", "held"]
 
 
 @dataclass(frozen=True)
@@ -30,53 +36,43 @@ class Delivery:
     source: str
     object: str
     modified: datetime
+    role: Role = "interactions"
+    tag: str = ""
     generation: int = 0
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What validation made of a delivery: the rows that pass, and those that do not with their reasons."""
+    """What validation made of a delivery, as the ledger will have it; ``rows_quarantined`` counts the rows that failed by themselves."""
 
-    interactions: pl.DataFrame | None
-    users: pl.DataFrame | None
-    items: pl.DataFrame | None
-    quarantine: pl.DataFrame  # table, row, reasons, content
+    status: Status
     rows_in: int
     rows_quarantined: int
     rules: str
     validation_id: str
-    stopped: str = ""
-
-    @property
-    def status(self) -> Literal["accepted", "rejected"]:
-        return "rejected" if self.stopped else "accepted"
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    first_event: datetime | None = None
+    last_event: datetime | None = None
+    profile: str = "{}"
 
 
 def content_hash(path: Path) -> str:
     """The first 32 hex digits of the SHA-256 of a file."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()[:32]
-
-
-def describe(path: Path, name: str, source: str) -> Delivery:
-    """The delivery that a file is."""
-    modified = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
-    return Delivery(content_hash(path), source, name, modified)
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def place(ledger: pl.DataFrame, delivery: Delivery, rules: str) -> Delivery | None:
     """Where a delivery stands in its object's history, or None when the ledger has nothing new to learn from it.
 
     Not new are: the same content again under whatever name, and a version older than the one accepted (newest modification wins,
-    ties by hash). A rejected content is judged again only when the rules have changed.
+    ties by hash). A content that was rejected or held is judged again only when the rules have changed.
     """
-    same = ledger.filter(pl.col("delivery_id") == delivery.id)
-    if same.filter((pl.col("status") == "rejected") & (pl.col("rules") == rules)).height:
+    same = ledger.filter((pl.col("delivery_id") == delivery.id) & (pl.col("status") != "accepted"))
+    if same.filter(pl.col("rules") == rules).height:
         return None
-    if delivery.id in _live_ids(ledger) or outdated(ledger, delivery):
+    if delivery.id in live_ids(ledger) or outdated(ledger, delivery):
         return None
     return _next(ledger, delivery)
 
@@ -89,7 +85,7 @@ def place_all(ledger: pl.DataFrame, offered: Sequence[Delivery], rules: str) -> 
     """
     placed = {delivery.object: place(ledger, delivery, rules) for delivery in offered}
     replaced = [name for name, delivery in placed.items() if delivery is not None]
-    leaving = set(_live_ids(ledger)) - set(_live_ids(ledger.filter(~pl.col("object").is_in(replaced))))
+    leaving = set(live_ids(ledger)) - set(live_ids(ledger.filter(~pl.col("object").is_in(replaced))))
     found: dict[str, Delivery] = {}
     for delivery in offered:
         new = placed[delivery.object] or (_next(ledger, delivery) if delivery.id in leaving else None)
@@ -102,90 +98,109 @@ def outdated(ledger: pl.DataFrame, delivery: Delivery) -> bool:
     """Whether a newer version of the same object was accepted before, and this content counts nowhere."""
     accepted = ledger.filter((pl.col("object") == delivery.object) & (pl.col("status") == "accepted")).sort("generation").tail(1)
     newest = [(row["modified"], row["delivery_id"]) for row in accepted.iter_rows(named=True)]
-    return bool(newest) and (delivery.modified, delivery.id) < newest[0] and delivery.id not in _live_ids(ledger)
+    return bool(newest) and (delivery.modified, delivery.id) < newest[0] and delivery.id not in live_ids(ledger)
+
+
+def known_tags(ledger: pl.DataFrame, rules: str) -> set[tuple[str, str]]:
+    """(object, tag) of every version that need not be fetched to know that it is nothing new: the last one judged of its object."""
+    last = ledger.sort("generation").group_by("object", maintain_order=True).last()
+    settled = last.filter((pl.col("status") == "accepted") | (pl.col("rules") == rules))
+    return set(settled.filter(pl.col("tag") != "").select("object", "tag").rows())
 
 
 def _next(ledger: pl.DataFrame, delivery: Delivery) -> Delivery:
     return replace(delivery, generation=ledger.filter(pl.col("object") == delivery.object).height)
 
 
-def _live_ids(ledger: pl.DataFrame) -> list[str]:
+def live_ids(ledger: pl.DataFrame) -> list[str]:
+    """The deliveries that count: the newest accepted version of each object."""
     accepted = ledger.filter(pl.col("status") == "accepted").sort("generation")
     return accepted.group_by("object", maintain_order=True).last()["delivery_id"].to_list()
 
 
-def commit(lake: Lake, delivery: Delivery, judgement: Judgement, n_buckets: int, at: datetime) -> None:
-    """Write a judged delivery, once. A rejected one leaves its quarantine and its row in the ledger, nothing else.
+def commit(lake: Lake, delivery: Delivery, judgement: Judgement, staged: Staged, n_buckets: int, at: datetime) -> None:
+    """Write a judged delivery, once. Of one that is not accepted only the failing rows and the row in the ledger are written.
 
-    The rows that it replaces stay until ``sweep``: were they deleted first, a run cut short would have lost them.
+    The rows that it replaces stay until ``sweep``: were they deleted first, a run cut short would have lost them. Nothing that an
+    earlier run left half-written may lie in the tables (``sweep`` before the first commit of a run).
     """
     transaction = f"{delivery.id}:{delivery.object}:{delivery.generation}"
     if lake.committed("deliveries", transaction):
         return
-    tables = {} if judgement.stopped else _keyed(lake, judgement, n_buckets)
-    for table, rows in {**tables, "quarantine": judgement.quarantine}.items():
-        _write(lake, table, rows, delivery)
+    if delivery.id in lake.read("deliveries")["delivery_id"]:  # its rows lie there under another name, or failed before
+        for table in CONTENT_TABLES:
+            lake.delete_rows(table, "delivery_id", [delivery.id])
+    if judgement.status == "accepted":
+        _write_content(lake, delivery, staged, n_buckets)
+    _append(lake, "quarantine", staged.read("quarantine"), delivery)
     lake.append("deliveries", _ledger_row(delivery, judgement, at), transaction)
 
 
-def _write(lake: Lake, table: str, rows: pl.DataFrame, delivery: Delivery) -> None:
-    """Put ``rows`` in the place of whatever a run cut short, or an earlier judgement, has left of the same content."""
-    lake.delete(table, "delivery_id", delivery.id)
-    if rows.height:
+def _write_content(lake: Lake, delivery: Delivery, staged: Staged, n_buckets: int) -> None:
+    """Keys first, then the accepted rows, ids exchanged for keys."""
+    users = key_users(lake, _ids(staged, "user_id", "users"), n_buckets)
+    items = key_items(lake, _ids(staged, "item_id", "items"))
+    described, catalogue = staged.read("users"), staged.read("items")
+    if described is not None:
+        _append(lake, "users", described.join(users, on="user_id", maintain_order="left"), delivery)
+    if catalogue is not None:
+        rows = catalogue.join(items, on="item_id", maintain_order="left").with_columns(pl.lit(True).alias("catalogued"))
+        _append(lake, "items", rows, delivery)
+    for group in slices(staged, "interactions", SLICE):
+        rows = pl.scan_parquet(group).join(users.lazy(), on="user_id").join(items.lazy(), on="item_id").drop("user_id", "item_id").collect()
+        _append(lake, "interactions", rows.sort("bucket", "user_key", "timestamp", "sequence"), delivery)
+
+
+def _append(lake: Lake, table: str, rows: pl.DataFrame | None, delivery: Delivery) -> None:
+    if rows is not None and rows.height:
         lake.append(table, rows.with_columns(pl.lit(delivery.id).alias("delivery_id"), pl.lit(delivery.object).alias("object")))
 
 
-def sweep(lake: Lake) -> None:
-    """Delete the rows of every delivery that does not count: replaced by a newer one, or cut short and never finished."""
+def _ids(staged: Staged, column: str, table: str) -> pl.Series:
+    """The different ids that the delivery's rows name."""
+    named = [rows.select(column) for name in (table, "interactions") if (rows := staged.scan(name)) is not None]
+    if not named:
+        return pl.Series(column, [], dtype=pl.String)
+    return pl.concat(named).unique().collect(engine="streaming")[column]
+
+
+def sweep(lake: Lake) -> list[str]:
+    """Delete the rows of every delivery that does not count, replaced by a newer one or cut short, and return their ids."""
     ledger = lake.read("deliveries").sort("generation")
-    live = set(_live_ids(ledger))
+    live = set(live_ids(ledger))
     judged = ledger.group_by("object", "delivery_id", maintain_order=True).last()
-    rejected = set(judged.filter(pl.col("status") == "rejected")["delivery_id"])
-    for table, kept in {"users": live, "items": live, "interactions": live, "quarantine": live | rejected}.items():
+    aside = set(judged.filter(pl.col("status") != "accepted")["delivery_id"])
+    gone: set[str] = set()
+    for table in CONTENT_TABLES:
         present = lake.scan(table).select(pl.col("delivery_id").drop_nulls().unique()).collect()["delivery_id"]
-        for dead in sorted(set(present) - kept):
-            lake.delete(table, "delivery_id", dead)
-
-
-def _keyed(lake: Lake, judgement: Judgement, n_buckets: int) -> dict[str, pl.DataFrame]:
-    """The accepted rows by table, ids exchanged for keys."""
-    frames = [frame for frame in (judgement.users, judgement.interactions) if frame is not None]
-    users = key_users(lake, _ids(frames, "user_id"), n_buckets)
-    frames = [frame for frame in (judgement.items, judgement.interactions) if frame is not None]
-    items = key_items(lake, _ids(frames, "item_id"))
-    out: dict[str, pl.DataFrame] = {}
-    if judgement.users is not None:
-        out["users"] = judgement.users.join(users, on="user_id", maintain_order="left")
-    if judgement.items is not None:
-        out["items"] = judgement.items.join(items, on="item_id", maintain_order="left").with_columns(pl.lit(True).alias("catalogued"))
-    if judgement.interactions is not None:
-        rows = judgement.interactions.join(users, on="user_id").join(items, on="item_id")
-        out["interactions"] = rows.sort("bucket", "user_key", "timestamp", "sequence")
-    return out
-
-
-def _ids(frames: list[pl.DataFrame], column: str) -> pl.Series:
-    return pl.concat([frame[column] for frame in frames]) if frames else pl.Series(column, [], dtype=pl.String)
+        dead = sorted(set(present) - (live | aside if table == "quarantine" else live))
+        if dead:
+            lake.delete_rows(table, "delivery_id", dead)
+        gone |= set(dead)
+    return sorted(gone)
 
 
 def _ledger_row(delivery: Delivery, judgement: Judgement, at: datetime) -> pl.DataFrame:
-    times = judgement.interactions["timestamp"] if judgement.interactions is not None and not judgement.stopped else None
-    return pl.DataFrame(
-        {
-            "delivery_id": [delivery.id],
-            "source": [delivery.source],
-            "object": [delivery.object],
-            "modified": [delivery.modified],
-            "generation": [delivery.generation],
-            "status": [judgement.status],
-            "rows_in": [judgement.rows_in],
-            "rows_accepted": [0 if judgement.stopped else judgement.rows_in - judgement.rows_quarantined],
-            "rows_quarantined": [judgement.rows_in if judgement.stopped else judgement.rows_quarantined],
-            "first_event": [times.min() if times is not None else None],
-            "last_event": [times.max() if times is not None else None],
-            "reason": [judgement.stopped or None],
-            "rules": [judgement.rules],
-            "validation_id": [judgement.validation_id],
-            "ingested_at": [at],
-        }
-    )
+    accepted = judgement.status == "accepted"
+    row: dict[str, Any] = {
+        "delivery_id": delivery.id,
+        "source": delivery.source,
+        "object": delivery.object,
+        "modified": delivery.modified,
+        "tag": delivery.tag,
+        "generation": delivery.generation,
+        "role": delivery.role,
+        "status": judgement.status,
+        "rows_in": judgement.rows_in,
+        "rows_accepted": judgement.rows_in - judgement.rows_quarantined if accepted else 0,
+        "rows_quarantined": judgement.rows_quarantined if accepted else judgement.rows_in,
+        "first_event": judgement.first_event if accepted else None,
+        "last_event": judgement.last_event if accepted else None,
+        "reason": judgement.reason or None,
+        "warnings": list(judgement.warnings),
+        "profile": judgement.profile,
+        "rules": judgement.rules,
+        "validation_id": judgement.validation_id,
+        "ingested_at": at,
+    }
+    return pl.DataFrame([row], infer_schema_length=None)

@@ -1,4 +1,4 @@
-"""Surrogate keys: a user and an item get an int32 when first seen, and a user a bucket. Ids never travel further in."""
+"""Surrogate keys and buckets: an id becomes an int32 when it is first seen, and keeps it."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ def bucket_of(user_ids: pl.Series, n_buckets: int) -> pl.Series:
 
 def key_users(lake: Lake, ids: pl.Series, n_buckets: int) -> pl.DataFrame:
     """user_id, user_key, bucket for every id of ``ids``; ids not seen before get the next keys, in sorted order."""
-    fresh = _unseen(lake, "users", "user", ids)
-    rows = fresh.with_columns(bucket_of(fresh["user_id"], n_buckets), pl.lit(EPOCH).alias("valid_from"))
-    if rows.height:
-        lake.append("users", rows)
-    return _keys(lake, "users", ids, "user_id", "user_key", "bucket")
+    known = lake.scan("users").filter(pl.col("delivery_id").is_null()).select("user_id", "user_key", "bucket").collect()
+    fresh = _unseen(known, "user", ids)
+    if fresh.is_empty():
+        return _named(known, ids, "user_id")
+    fresh = fresh.with_columns(bucket_of(fresh["user_id"], n_buckets))
+    lake.append("users", fresh.with_columns(pl.lit(EPOCH).alias("valid_from")))
+    return _named(pl.concat([known, fresh.select(known.columns)]), ids, "user_id")
 
 
 def key_items(lake: Lake, ids: pl.Series) -> pl.DataFrame:
     """item_id, item_key for every id of ``ids``; an id not seen before becomes a stub until a catalogue names it."""
-    fresh = _unseen(lake, "items", "item", ids)
+    known = lake.scan("items").filter(pl.col("delivery_id").is_null()).select("item_id", "item_key").collect()
+    fresh = _unseen(known, "item", ids)
     if fresh.height:
         lake.append("items", fresh.with_columns(pl.lit(EPOCH).alias("valid_from"), pl.lit(False).alias("catalogued")))
-    return _keys(lake, "items", ids, "item_id", "item_key")
+    return _named(pl.concat([known, fresh.select(known.columns)]), ids, "item_id")
 
 
-def _unseen(lake: Lake, table: str, thing: str, ids: pl.Series) -> pl.DataFrame:
+def _unseen(known: pl.DataFrame, thing: str, ids: pl.Series) -> pl.DataFrame:
     key, name = f"{thing}_key", f"{thing}_id"
-    known = lake.scan(table).filter(pl.col("delivery_id").is_null()).select(name, key).collect()
-    fresh = pl.DataFrame({name: ids.drop_nulls().unique().sort()}).join(known, on=name, how="anti", maintain_order="left")
+    fresh = pl.DataFrame({name: ids.drop_nulls().unique()}).join(known, on=name, how="anti").sort(name)
     highest = known[key].max()
     first = highest + 1 if isinstance(highest, int) else 0
     return fresh.with_columns(pl.int_range(first, first + fresh.height, dtype=pl.Int32, eager=True).alias(key))
 
 
-def _keys(lake: Lake, table: str, ids: pl.Series, *columns: str) -> pl.DataFrame:
-    rows = lake.scan(table).filter(pl.col("delivery_id").is_null()).select(*columns).collect()
-    return rows.join(ids.drop_nulls().unique().alias(columns[0]).to_frame(), on=columns[0], how="semi")
+def _named(known: pl.DataFrame, ids: pl.Series, column: str) -> pl.DataFrame:
+    return known.join(ids.drop_nulls().unique().alias(column).to_frame(), on=column, how="semi")

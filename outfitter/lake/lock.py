@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from outfitter.errors import LockedError
+from outfitter.lake.lease import leased
+from outfitter.settings import Settings
 
 _held: set[Path] = set()
 
@@ -52,3 +54,10 @@ def _holder(text: str) -> str:
     except json.JSONDecodeError:  # it has the lock but has not written its name yet
         return "one that is just starting"
     return f"process {holder['pid']} ('outfitter {holder['command']}', since {holder['since']})"
+
+
+@contextmanager
+def sole_writer(settings: Settings, now: datetime) -> Iterator[None]:
+    """Hold the home's lock, and the lease of its lake where that lies on S3. Raises LockedError naming the holder of either."""
+    with exclusive(settings.home, now), leased(settings, now):
+        yield

@@ -12,6 +12,8 @@ from outfitter.errors import LakeError, NotEnoughData
 from outfitter.lake.deliveries import sweep
 from outfitter.lake.stages import fingerprint
 from outfitter.lake.tables import Lake
+from outfitter.lake.tidying import tidy
+from outfitter.schema import ITEM_ATTRIBUTES
 
 CONTENT = ("interactions", "users", "items")
 
@@ -28,6 +30,14 @@ class Snapshot:
     def scan(self, table: str) -> pl.LazyFrame:
         return self.lake.scan(table, self.versions[table])
 
+    def bucket(self, table: str, bucket: int) -> pl.LazyFrame:
+        """The rows of one bucket; the files of the others are not opened."""
+        return self.scan(table).filter(pl.col("bucket") == bucket)
+
+    @property
+    def n_buckets(self) -> int:
+        return int(self.lake.read("lake")["n_buckets"].item())
+
     def users(self) -> pl.LazyFrame:
         """user_key, user_id, bucket: one row for each user that a delivery which counts names.
 
@@ -39,19 +49,27 @@ class Snapshot:
         return rows.filter(pl.col("delivery_id").is_null()).select("user_key", "user_id", "bucket").join(named, on=place, how="semi")
 
     def items(self, as_of: datetime | None = None) -> pl.LazyFrame:
-        """One row an item: its attributes as of then, or nulls and ``catalogued`` false for a stub."""
+        """One row an item: its attributes as of then, or nulls and ``catalogued`` false for a stub.
+
+        Of rows from the same moment the one that says most counts: an item derived from interactions must not hide its catalogue row.
+        """
         then = as_of or self.as_of
         rows = self.scan("items").filter(pl.col("delivery_id").is_null() | (pl.col("valid_from") <= then))
-        return rows.sort("catalogued", "valid_from", "delivery_id").group_by("item_key", maintain_order=True).last().sort("item_key")
+        said = pl.sum_horizontal(pl.col(name).is_not_null() for name in ITEM_ATTRIBUTES)
+        ordered = rows.sort("catalogued", "valid_from", said, "delivery_id")
+        return ordered.group_by("item_key", maintain_order=True).last().sort("item_key")
 
 
-def take_snapshot(lake: Lake, at: datetime) -> Snapshot:
+def take_snapshot(lake: Lake, at: datetime, files_per_bucket: int = 16) -> Snapshot:
     """Record the current versions under an id that depends on the accepted deliveries alone.
+
+    Before it is recorded, rows that no longer count are deleted and tables of more than ``files_per_bucket`` files a bucket are merged.
 
     The same deliveries give the same id however often and in whatever order they came, so what was computed from them is found
     again. Raises NotEnoughData when no interaction was accepted yet.
     """
     sweep(lake)
+    tidy(lake, files_per_bucket)
     accepted = live_deliveries(lake).filter(pl.col("status") == "accepted")
     as_of = accepted["last_event"].max()
     if not isinstance(as_of, datetime):

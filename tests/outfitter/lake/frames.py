@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import polars as pl
 
-from expectations.judging import SET_ASIDE
 from outfitter.lake.deliveries import Delivery, Judgement, commit, place, sweep
 from outfitter.lake.founding import found
 from outfitter.lake.snapshot import Snapshot, live_deliveries, take_snapshot
+from outfitter.lake.staging import Staged
 from outfitter.lake.tables import Lake
 from outfitter.schema import EPOCH, INTERACTION_FRAME, ITEM_FRAME, USER_FRAME, conform
 
@@ -53,16 +54,25 @@ def people(*ids: str, **attributes: Any) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A version of an object, and what validation will make of it."""
+    """A version of an object, its rows by table, and what validation will make of it."""
 
     id: str
     object: str
     modified: datetime
     judgement: Judgement
+    rows: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     @property
     def delivery(self) -> Delivery:
         return Delivery(self.id, "test", self.object, self.modified)
+
+    def staged(self, root: Path) -> Staged:
+        """Its rows under ``root``, two a part, so that a delivery has several."""
+        staged = Staged.fresh(root / self.id)
+        for table, rows in self.rows.items():
+            for part in rows.iter_slices(2):
+                staged.add(table, part)
+        return staged
 
 
 def arrival(
@@ -75,17 +85,29 @@ def arrival(
     set_aside: int = 0,
     stopped: str = "",
     rules: str = "rules",
+    status: Literal["rejected", "held"] = "rejected",
 ) -> Arrival:
-    """``set_aside``: how many more rows the file held, which fail. A stopped one has all of its rows set aside."""
-    rows = sum(frame.height for frame in (interactions, users, items) if frame is not None) + set_aside
-    aside = rows if stopped else set_aside
-    why = [stopped or "price is negative"]
+    """``set_aside``: how many more rows the file held, which fail. A stopped one is rejected, or held, for that reason."""
+    tables = {"interactions": interactions, "users": users, "items": items}
+    given = {name: frame for name, frame in tables.items() if frame is not None}
+    rows = sum(frame.height for frame in given.values()) + set_aside
     quarantine = pl.DataFrame(
-        {"table": ["interactions"] * aside, "row": list(range(aside)), "reasons": [why] * aside, "content": ["{}"] * aside},
-        schema=SET_ASIDE,
+        {
+            "table": ["interactions"] * set_aside,
+            "row": list(range(set_aside)),
+            "reasons": [["price is negative"]] * set_aside,
+            "content": ["{}"] * set_aside,
+        },
+        schema={"table": pl.String, "row": pl.Int64, "reasons": pl.List(pl.String), "content": pl.String},
     )
-    judgement = Judgement(interactions, users, items, quarantine, rows, aside, rules, f"validation of {id_}", stopped)
-    return Arrival(id_, object_, at(day), judgement)
+    times = interactions["timestamp"] if interactions is not None else pl.Series([], dtype=pl.Datetime("us", "UTC"))
+    first, last = times.min(), times.max()
+    assert first is None or isinstance(first, datetime)
+    assert last is None or isinstance(last, datetime)
+    judgement = Judgement(
+        status if stopped else "accepted", rows, set_aside, rules, f"validation of {id_}", stopped, first_event=first, last_event=last
+    )
+    return Arrival(id_, object_, at(day), judgement, {**given, "quarantine": quarantine})
 
 
 def founded(root: Path) -> Lake:
@@ -95,12 +117,14 @@ def founded(root: Path) -> Lake:
 
 
 def ingest(lake: Lake, *arrivals: Arrival, swept: bool = True) -> list[bool]:
-    """Place and commit each in turn, and clear away what they replaced; says which of them were news."""
+    """Clear away what a run before has left, place and commit each in turn, and clear away what they replaced; says which were news."""
     news = []
+    sweep(lake)
     for one in arrivals:
         placed = place(lake.read("deliveries"), one.delivery, one.judgement.rules)
         if placed is not None:
-            commit(lake, placed, one.judgement, BUCKETS, NOW)
+            with TemporaryDirectory() as folder:
+                commit(lake, placed, one.judgement, one.staged(Path(folder)), BUCKETS, NOW)
         news.append(placed is not None)
     if swept:
         sweep(lake)

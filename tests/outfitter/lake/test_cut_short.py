@@ -19,7 +19,7 @@ from tests.outfitter.lake.frames import NOW, Arrival, arrival, bought, contents,
 ROWS = {"users": people("u1", "u2", region="north"), "items": listed("i1", title="old")}
 FIRST = arrival("a1", "all.csv", 1, bought(("u1", "i1", -9), ("u2", "i2", -8)), **ROWS, set_aside=2)
 SECOND = arrival("a2", "all.csv", 2, bought(("u1", "i1", -9), ("u3", "i3", -6)), people("u3"), listed("i1", title="new"), set_aside=1)
-FIRST_AGAIN = arrival("a1", "all.csv", 4, FIRST.judgement.interactions, **ROWS, set_aside=2)
+FIRST_AGAIN = arrival("a1", "all.csv", 4, FIRST.rows["interactions"], **ROWS, set_aside=2)
 BROKEN = arrival("a4", "all.csv", 5, bought(("u1", "i4", -5)), stopped="too many bad rows")
 OTHER = arrival("b1", "other.csv", 1, bought(("u4", "i1", -4)))
 MOST_WRITES = 12
@@ -87,7 +87,7 @@ def test_a_sweep_cut_short_is_finished_by_the_next_run(tmp_path: Path, monkeypat
     for after in range(5):
         shutil.copytree(tmp_path / "before", tmp_path / str(after))
         lake = Lake(str(tmp_path / str(after)))
-        assert killed(monkeypatch, "delete", after, lambda lake=lake: take_snapshot(lake, NOW)) is (after < 4)  # type: ignore[misc]
+        assert killed(monkeypatch, "delete_rows", after, lambda lake=lake: take_snapshot(lake, NOW)) is (after < 4)  # type: ignore[misc]
         assert contents(take_snapshot(lake, NOW)) == want
         assert lake.read("snapshots").height == 1
 
@@ -98,7 +98,7 @@ def test_a_second_commit_of_the_same_delivery_changes_nothing(tmp_path: Path) ->
     ingest(lake, FIRST)
     before = contents(take_snapshot(lake, NOW))
     versions = {table: lake.version(table) for table in TABLES}
-    commit(lake, FIRST.delivery, FIRST.judgement, 2, NOW)
+    commit(lake, FIRST.delivery, FIRST.judgement, FIRST.staged(tmp_path / "staged"), 2, NOW)
     assert {table: lake.version(table) for table in TABLES} == versions
     assert contents(take_snapshot(lake, NOW)) == before
     assert lake.read("deliveries").height == 1

@@ -12,7 +12,8 @@ import pytest
 from deltalake import DeltaTable
 
 from outfitter.errors import HomeError, LakeError
-from outfitter.lake.tables import Lake, is_disk_full, readable_failures
+from outfitter.lake.failures import is_disk_full, readable_failures
+from outfitter.lake.tables import Lake
 from outfitter.schema import INTERACTIONS, TABLES, USERS, conform
 
 FILL = """
@@ -33,11 +34,14 @@ except HomeError as error:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    lake = Lake(str(tmp_path / "lake") + "/")
+def lake(empty_lake: Lake) -> Lake:
     for table in ("users", "stages", "interactions"):
-        lake.create(table)
-    return lake
+        empty_lake.create(table)
+    return empty_lake
+
+
+def reopened(lake: Lake) -> Lake:
+    return Lake(lake.root, lake.schemas, lake.options, lake.lease)
 
 
 def users(*ids: str, delivery: str | None = None) -> pl.DataFrame:
@@ -66,7 +70,7 @@ def test_without_a_transaction_every_append_counts(lake: Lake) -> None:
 
 def test_a_transaction_is_remembered_by_whoever_opens_the_lake_next(lake: Lake) -> None:
     lake.append("stages", stage("a"), transaction="t1")
-    assert not Lake(lake.root).append("stages", stage("a"), transaction="t1")
+    assert not reopened(lake).append("stages", stage("a"), transaction="t1")
 
 
 def test_each_write_is_a_version_and_old_ones_stay_readable(lake: Lake) -> None:
@@ -89,17 +93,28 @@ def test_delete_takes_the_rows_of_that_value_alone(lake: Lake) -> None:
 
 
 def test_deleting_nothing_makes_no_version(lake: Lake) -> None:
-    lake.append("users", users("a"))
+    lake.append("users", users("a", delivery="a"))
     before = lake.version("users")
     lake.delete("users", "delivery_id", "never seen")
+    lake.delete_rows("users", "delivery_id", ["never", "b", "0"])
+    lake.delete_rows("users", "delivery_id", [])
     assert lake.version("users") == before
+
+
+def test_many_deliveries_are_deleted_in_one_commit(lake: Lake) -> None:
+    ids = [f"{number:03}'" for number in range(120)]
+    lake.append("users", pl.concat([users(id_, delivery=id_) for id_ in ids]))
+    before = lake.version("users")
+    lake.delete_rows("users", "delivery_id", [*ids[:100], "never seen"])
+    assert lake.version("users") == before + 1
+    assert sorted(lake.read("users")["user_id"]) == ids[100:]
 
 
 def test_tables_by_user_are_laid_out_in_buckets(lake: Lake) -> None:
     rows = pl.DataFrame({"user_key": [1, 2, 3], "bucket": [0, 1, 1]})
     lake.append("interactions", rows)
-    assert DeltaTable(lake.uri("interactions")).metadata().partition_columns == ["bucket"]
-    assert DeltaTable(lake.uri("users")).metadata().partition_columns == []
+    assert DeltaTable(lake.uri("interactions"), storage_options=lake.options).metadata().partition_columns == ["bucket"]
+    assert DeltaTable(lake.uri("users"), storage_options=lake.options).metadata().partition_columns == []
     one = lake.scan("interactions").filter(pl.col("bucket") == 1).collect()
     assert sorted(one["user_key"]) == [2, 3]
     assert dict(one.schema) == dict(INTERACTIONS)
@@ -121,9 +136,11 @@ def test_every_table_can_be_made_and_read_back_empty(tmp_path: Path, table: str)
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path / "nothing"))
+    lake = Lake(str(tmp_path / "nothing") + "/")
     for attempt in (
         lake.read,
+        lambda table: lake.append(table, pl.DataFrame({"batch_id": ["b"]})),
+        lambda table: lake.compact(table, 2),
         lake.scan,
         lake.version,
         lambda table: lake.committed(table, "t"),
