@@ -1,35 +1,35 @@
-"""What a delivery of interactions is held to."""
+"""What a row of interactions is held to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from expectations.repeats import REPEAT
-from expectations.rules import UNREADABLE, mostly, priced, row, whole
-from outfitter.schema import INTERACTION_FRAME
+from expectations.rules import UNREADABLE, lacking, mostly, priced, row
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
     from great_expectations.expectations.expectation import Expectation
 
 HIGHEST_VALUE = 100.0  # stars, marks out of ten or percent: no scale of ratings goes beyond
+MANY = 1_000  # units of one item in one row: a wholesale order, or a column that was mistaken for another
+OLDEST = datetime(1995, 1, 1, tzinfo=UTC)  # no shop sold online before; what lies there is a default date that nobody filled in
 
 
-def suite(*, latest: datetime, events: Sequence[str], max_bad_share: float, duplicates: bool) -> ExpectationSuite:
-    """The suite for frames in ``INTERACTION_FRAME``, plus ``repeat_of`` when ``duplicates``.
+def suite(*, latest: datetime, events: Sequence[str], max_bad_share: float, duplicates: bool, timed: bool = True) -> ExpectationSuite:
+    """The row-level suite for frames in ``INTERACTION_FRAME``, plus ``repeat_of`` when ``duplicates``.
 
     latest: with a time zone; no timestamp may lie after it. events: those the source may hold. max_bad_share: the share of rows
-    (0 up to 1) that one expectation may set aside before it stops the delivery. duplicates: identical rows are an error of
-    the source, not a quantity. Raises ValueError for a share outside its range.
+    (0 up to 1) that one expectation may set aside. duplicates: identical rows are an error of the source, not a quantity. timed:
+    timestamps are moments, not positions. Raises ValueError for a share outside its range.
     """
     import great_expectations as gx
 
-    columns = [*INTERACTION_FRAME, *([REPEAT] if duplicates else [])]
     share = mostly(max_bad_share)
-    rows = [*_present(share), *_plausible(share, latest, events), *(_single(share) if duplicates else [])]
-    return gx.ExpectationSuite(name="interactions", expectations=[*whole(columns), *rows])
+    rows = [*_present(share), *_plausible(share, latest, events), *(_single(share) if duplicates else []), *_odd(timed)]
+    return gx.ExpectationSuite(name="interactions", expectations=rows)
 
 
 def _present(share: float) -> list[Expectation]:
@@ -73,3 +73,18 @@ def _single(share: float) -> list[Expectation]:
     from expectations.vocabulary import Absent
 
     return [Absent(column=REPEAT, mostly=share, meta=row("identical to an earlier row"))]
+
+
+def _odd(timed: bool) -> list[Expectation]:
+    """What is suspicious and may still be true."""
+    from expectations.vocabulary import Between, Present, Severity, Where
+
+    bought = Where("event") == "purchase"
+    unpriced = lacking("price of a purchase is missing", "purchases")
+    many = row(f"quantity is above {MANY:,}", "rows with a quantity")
+    early = row(f"timestamp lies before {OLDEST.year}", "rows with a timestamp")
+    return [
+        Present(column="price", row_condition=bought, severity=Severity.WARNING, meta=unpriced),
+        Between(column="quantity", max_value=MANY, severity=Severity.WARNING, meta=many),
+        *([Between(column="timestamp", min_value=OLDEST, severity=Severity.WARNING, meta=early)] if timed else []),
+    ]

@@ -1,26 +1,24 @@
-"""What a delivery of the catalogue is held to."""
+"""What a row of the catalogue is held to."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from expectations.repeats import REPEAT
-from expectations.rules import UNREADABLE, mostly, priced, row, whole
-from outfitter.schema import ITEM_FRAME
+from expectations.rules import UNREADABLE, lacking, mostly, priced, row
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 
 def suite(*, max_bad_share: float) -> ExpectationSuite:
-    """The suite for frames in ``ITEM_FRAME`` plus ``repeat_of``.
+    """The row-level suite for frames in ``ITEM_FRAME`` plus ``repeat_of``.
 
-    max_bad_share: the share of rows (0 up to 1) that one expectation may set aside before it stops the delivery. Raises
-    ValueError outside that range.
+    max_bad_share: the share of rows (0 up to 1) that one expectation may set aside. Raises ValueError outside that range.
     """
     import great_expectations as gx
 
-    from expectations.vocabulary import Absent, Present
+    from expectations.vocabulary import Absent, Present, Severity
 
     share = mostly(max_bad_share)
     rows = [
@@ -28,5 +26,7 @@ def suite(*, max_bad_share: float) -> ExpectationSuite:
         Present(column="item_id", mostly=share, meta=row("item id is missing")),
         Absent(column=REPEAT, mostly=share, meta=row("item id stands in an earlier row")),
         *priced(share),
+        Present(column="title", severity=Severity.WARNING, meta=lacking("title is missing")),
+        Present(column="category", severity=Severity.WARNING, meta=lacking("category is missing")),
     ]
-    return gx.ExpectationSuite(name="items", expectations=[*whole([*ITEM_FRAME, REPEAT]), *rows])
+    return gx.ExpectationSuite(name="items", expectations=rows)

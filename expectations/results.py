@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult as Result
 
+SHOWN = 5
+"""How many failing values a page quotes."""
 FAILED_ROWS = {"position": pl.Int64(), "row": pl.Int64(), "reasons": pl.List(pl.String())}
 
 
 def failed_rows(results: Sequence[Result], frame: pl.DataFrame, label: str) -> pl.DataFrame:
     """``FAILED_ROWS``, by position: the 0-based place in ``frame``, its ``label``, and every reason in the suite's order.
 
-    Without that column ``row`` is null: what lacks a column is stopped anyway, and says so.
+    What is only a warning fails no row. Without that column ``row`` is null: what lacks a column is stopped anyway, and says so.
     """
-    parts = [_reasons(result, frame) for result in results if positions(result)]
+    parts = [_reasons(result, frame) for result in results if severity(result) == "critical" and positions(result)]
     if not parts:
         return pl.DataFrame(schema=FAILED_ROWS)
     reasons = pl.concat(parts).group_by("position", maintain_order=True).agg(pl.col("reason").alias("reasons")).sort("position")
@@ -54,12 +56,13 @@ def stops(results: Sequence[Result]) -> tuple[str, ...]:
     Where a column is missing, that is the sentence; what could not be computed for want of it says nothing more.
     """
     incomplete = any(_missing(result) for result in results)
-    return tuple(_sentence(result) for result in results if not result.success and not (incomplete and _error(result)))
+    failed = [result for result in results if not result.success and severity(result) == "critical"]
+    return tuple(_sentence(result) for result in failed if not (incomplete and problem(result)))
 
 
 def _sentence(result: Result) -> str:
     said = meta(result)
-    error = _error(result)
+    error = problem(result)
     if error:
         return f'could not check whether "{said["reason"]}": {error}'
     return _of_rows(result) if said["scope"] == "row" else _of_table(result)
@@ -84,7 +87,7 @@ def _missing(result: Result) -> list[str]:
     return list(result.result.get("details", {}).get("mismatched", {}).get("missing", ()))
 
 
-def _error(result: Result) -> str:
+def problem(result: Result) -> str:
     """Why an expectation could not be computed, or nothing. One error is given flat, several by metric."""
     given = result.exception_info
     every = [given] if "raised_exception" in given else list(given.values())
@@ -94,6 +97,11 @@ def _error(result: Result) -> str:
 def meta(result: Result) -> dict[str, str]:
     """The words that the expectation carries (``expectations.rules``)."""
     return dict(_config(result).meta or {})
+
+
+def severity(result: Result) -> Literal["critical", "warning"]:
+    """What a failure does: sets the row aside, or is only counted."""
+    return "warning" if getattr(_config(result).severity, "value", None) == "warning" else "critical"
 
 
 def kwargs(result: Result) -> dict[str, Any]:
@@ -113,7 +121,7 @@ def identity(name: str, results: Sequence[Result]) -> str:
     for result in results:
         asked = {key: value for key, value in kwargs(result).items() if key != "batch_id"}
         outcome = [_config(result).type, asked, meta(result), result.success, result.result.get("element_count")]
-        told = [*outcome, positions(result), result.result.get("observed_value"), _error(result)]
+        told = [*outcome, positions(result), result.result.get("observed_value"), problem(result)]
         digest.update(json.dumps(told, sort_keys=True, default=str).encode())
     return digest.hexdigest()[:32]
 

@@ -1,9 +1,13 @@
 """What the suites have in common: how an expectation words its failure in ``meta``, and the rules of more than one table.
 
 reason  what is wrong, as it is written beside a quarantined row: "price is negative"
-scope   "row": failing rows are set aside, and too many of them stop the delivery; "table": any failure stops it
+scope   "row": the expectation looks at single rows; "table": at all of them
 among   row scope only: what the share counts, because an absent price cannot be negative: "rows with a price"
 detail  row scope, optional: the column whose text follows the reason
+lack    row scope, optional: that every row fails says only that the source does not have it
+
+What a failure does is the library's own ``severity``: a row that fails a critical expectation is set aside, and too many of them
+reject the delivery; a row that fails one of severity warning passes and is counted.
 """
 
 from __future__ import annotations
@@ -24,6 +28,11 @@ def row(reason: str, among: str = "rows", detail: str = "") -> Meta:
     return {"reason": reason, "scope": "row", "among": among} | ({"detail": detail} if detail else {})
 
 
+def lacking(reason: str, among: str = "rows") -> Meta:
+    """The ``meta`` of an expectation on single rows that a source without the column fails everywhere, which means nothing."""
+    return {**row(reason, among), "lack": "yes"}
+
+
 def table(reason: str) -> Meta:
     """The ``meta`` of an expectation on the whole frame."""
     return {"reason": reason, "scope": "table"}
@@ -40,7 +49,7 @@ def mostly(max_bad_share: float) -> float:
 
 
 def whole(columns: Sequence[str]) -> list[Expectation]:
-    """What every table is held to: it has ``columns`` (more do no harm) and at least one row."""
+    """What a table in one piece is held to: it has ``columns`` (more do no harm) and at least one row."""
     from expectations.vocabulary import Columns, Rows
 
     return [
@@ -50,13 +59,15 @@ def whole(columns: Sequence[str]) -> list[Expectation]:
 
 
 def priced(share: float) -> list[Expectation]:
-    """A price, where there is one, is a finite number that is not negative."""
-    from expectations.vocabulary import Between
+    """A price, where there is one, is a finite number that is not negative; that it is 0 is odd."""
+    from expectations.vocabulary import Between, NoneOf, Severity
 
-    negative, absurd = (row(said, "rows with a price") for said in ("price is negative", "price is not a plausible number"))
+    words = ("price is negative", "price is not a plausible number", "price is 0")
+    negative, absurd, free = (row(said, "rows with a price") for said in words)
     return [
         Between(column="price", min_value=0, mostly=share, meta=negative),
         Between(column="price", max_value=HIGHEST_PRICE, mostly=share, meta=absurd),
+        NoneOf(column="price", value_set=[0], severity=Severity.WARNING, meta=free),
     ]
 
 

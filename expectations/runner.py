@@ -5,31 +5,42 @@ A validation takes the process-wide lock, for the library keeps state in globals
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
 from expectations import docs as data_docs
+from expectations.columns import for_pandas
 from expectations.guard import quiet
-from expectations.results import failed_rows, identity, shorten, stops
+from expectations.results import SHOWN, failed_rows, identity, severity, shorten, stops
 
 if TYPE_CHECKING:
-    import pandas as pd
     from great_expectations import Checkpoint, ExpectationSuite
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult, ExpectationValidationResult
     from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
 
-SHOWN = 5
-"""How many failing values a page quotes."""
+MANY_ROWS = 100_000
+"""The library's objects refer to each other in circles and to the frame: unless they are collected, a dozen blocks stay in memory."""
+Detail = Literal["BASIC", "COMPLETE"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a checkpoint said: under which key its page goes, its whole result, and the results in the order of the suite."""
+
+    key: ValidationResultIdentifier
+    suite_result: ExpectationSuiteValidationResult
+    results: list[ExpectationValidationResult]
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What came of one frame.
+    """What came of a frame that is judged in one piece.
 
     validation_id: the same for the same name, suite and data. failed_rows: ``position`` (0-based, in the frame), ``row`` (the
     label column), ``reasons``. stops: why nothing of the frame may be used; empty when it passed. statistics: counts, by name.
@@ -45,27 +56,48 @@ class Validation:
 
 
 def validate(frame: pl.DataFrame, suite: ExpectationSuite, *, name: str, docs: Path | None, row_label: str = "sequence") -> Validation:
-    """Holds ``frame`` to ``suite``.
+    """Holds ``frame`` to ``suite``, as a whole.
 
     name: what is validated, for a person (it names the run in the docs). docs: the folder of the data docs, or None. row_label:
     the whole-number column that names a row in ``failed_rows``. The index of the docs is ``expectations.docs.build_docs``.
     """
     with quiet():
-        key, outcome = _run(_pandas(frame, suite), suite, name)
-        results = _in_suite_order(suite, outcome.results)
+        outcome = check(frame, suite, name)
+        results = outcome.results
         failed, why = failed_rows(results, frame, row_label), stops(results)
         validation_id = identity(name, results)
         shorten(results)
-        page = data_docs.add_page(docs, suite, key, outcome) if docs is not None else None
+        page = data_docs.add_page(docs, suite, outcome.key, outcome.suite_result) if docs is not None else None
     return Validation(validation_id, not why, failed, why, _statistics(frame, failed, results), page)
 
 
-def _run(frame: pd.DataFrame, suite: ExpectationSuite, name: str) -> tuple[ValidationResultIdentifier, ExpectationSuiteValidationResult]:
+def check(frame: pl.DataFrame, suite: ExpectationSuite, name: str, *, detail: Detail = "COMPLETE") -> Outcome:
+    """One run of a checkpoint over ``frame``; no page is written. detail: BASIC counts the rows that fail, COMPLETE numbers them too."""
     from great_expectations import RunIdentifier
 
-    ran = _checkpoint(suite).run(batch_parameters={"dataframe": frame}, run_id=RunIdentifier(run_name=_folder(name)))
+    with quiet():
+        read = for_pandas(frame, suite)
+        ran = _checkpoint(suite, detail).run(batch_parameters={"dataframe": read}, run_id=RunIdentifier(run_name=_folder(name)))
     ((key, outcome),) = ran.run_results.items()
-    return key, outcome
+    if frame.height > MANY_ROWS:
+        gc.collect()
+    return Outcome(key, outcome, _in_suite_order(suite, outcome.results))
+
+
+def check_rows(frame: pl.DataFrame, suite: ExpectationSuite, name: str) -> Outcome:
+    """``check`` of a block by a row-level suite: everything is counted, and rows are numbered only where they are to be set aside.
+
+    Numbers come as Python lists: a block whose prices are all missing would take ten times as long to be told so row by row.
+    """
+    import great_expectations as gx
+
+    outcome = check(frame, suite, name, detail="BASIC")
+    found = [n for n, one in enumerate(outcome.results) if severity(one) == "critical" and one.result.get("unexpected_count")]
+    if found:
+        some = gx.ExpectationSuite(name=suite.name, expectations=[data_docs.copy_of(suite).expectations[n] for n in found])
+        for number, numbered in zip(found, check(frame, some, name).results, strict=True):
+            outcome.results[number].result["unexpected_index_list"] = numbered.result["unexpected_index_list"]
+    return outcome
 
 
 def _folder(name: str) -> str:
@@ -73,7 +105,7 @@ def _folder(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name).strip(".")[-100:] or "unnamed"
 
 
-def _checkpoint(suite: ExpectationSuite) -> Checkpoint:
+def _checkpoint(suite: ExpectationSuite, detail: Detail) -> Checkpoint:
     """One definition: the whole of a data frame, held to a copy of ``suite``."""
     import great_expectations as gx
 
@@ -85,28 +117,9 @@ def _checkpoint(suite: ExpectationSuite) -> Checkpoint:
         gx.Checkpoint(
             name=suite.name,
             validation_definitions=[context.validation_definitions.add(definition)],
-            result_format={"result_format": "COMPLETE", "partial_unexpected_count": SHOWN, "return_unexpected_index_query": False},
+            result_format={"result_format": detail, "partial_unexpected_count": SHOWN, "return_unexpected_index_query": False},
         )
     )
-
-
-def _pandas(frame: pl.DataFrame, suite: ExpectationSuite) -> pd.DataFrame:
-    """``frame`` for the library, rows numbered from 0.
-
-    Columns that no expectation reads become empty: text costs most of a conversion. Pandas cannot tell a NaN from an absent
-    number; as infinity it still fails every bound.
-    """
-    read = {str(value) for one in suite.expectations for value in _columns(one.configuration.kwargs)}
-    kept = [pl.col(name) if name in read else pl.lit(None).alias(name) for name in frame.columns]
-    finite = pl.selectors.float().fill_nan(float("inf"))
-    return frame.select(kept).with_columns(finite).to_pandas()
-
-
-def _columns(kwargs: Mapping[str, Any]) -> Iterable[str]:
-    """The columns that an expectation reads, those of its condition included."""
-    condition = kwargs.get("row_condition")
-    named = (kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs)
-    return [*named, *([condition["column"]["name"]] if condition else [])]
 
 
 def _in_suite_order(suite: ExpectationSuite, results: Iterable[ExpectationValidationResult]) -> list[ExpectationValidationResult]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import polars as pl
 import pytest
 
+from expectations.judging import Bench
+from outfitter.datasets.base import Adapter, Frames, Role, SourceFile
 from outfitter.schema import EPOCH, INTERACTION_FRAME, ITEM_FRAME, USER_FRAME, conform
+from outfitter.settings import Settings
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 ROWS = 10
@@ -32,7 +37,7 @@ class Deliveries:
                 "event": ["rating", "purchase"] * 5,
                 "value": [4.5, None] * 5,
                 "quantity": 1,
-                "price": [0.0, 19.99, None, 25.0, 5.0] * 2,
+                "price": [0.5, 19.99, None, 25.0, 5.0, 7.5, None, 25.0, 12.0, 5.0],
             }
         )
         return conform(frame, INTERACTION_FRAME)
@@ -55,3 +60,25 @@ class Deliveries:
 @pytest.fixture
 def deliveries() -> Deliveries:
     return Deliveries()
+
+
+class Source(Adapter):
+    """A source that is never read: only what it says of identical rows and of its times matters."""
+
+    name: ClassVar[str] = "test"
+    summary: ClassVar[str] = ""
+
+    def __init__(self, identical: Literal["duplicate", "quantity"] = "duplicate", *, synthetic_time: bool = False) -> None:
+        self.identical_rows = identical  # type: ignore[misc]
+        self.synthetic_time = synthetic_time  # type: ignore[misc]
+
+    def discover(self, names: Sequence[str], where: str) -> Mapping[str, Role]:
+        raise NotImplementedError
+
+    def read(self, file: SourceFile) -> Iterator[Frames]:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(Settings(home=tmp_path), Source(), NOW, tmp_path / "docs")

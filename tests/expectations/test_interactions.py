@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from expectations import interactions, repeats
-from expectations.runner import Validation, validate
+from expectations.runner import Validation, check_rows, validate
+from expectations.tally import Tally
 from outfitter.schema import EVENTS
 
 SPOILED = [
@@ -36,7 +37,7 @@ def check(frame: pl.DataFrame, deliveries: Any, *, share: float = 0.2, duplicate
 
 
 def test_a_faultless_delivery_passes(deliveries: Any) -> None:
-    frame = repeats.with_repeats(deliveries.interactions(), repeats.SAME_INTERACTION)
+    frame = repeats.Repeats(repeats.SAME_INTERACTION).mark(deliveries.interactions())
     validation = check(frame, deliveries, duplicates=True)
     assert validation.passed
     assert validation.failed_rows.is_empty()
@@ -69,7 +70,7 @@ def test_a_row_collects_all_its_reasons_in_the_order_of_the_suite(deliveries: An
 def test_an_identical_row_is_set_aside_only_where_it_is_a_duplicate(deliveries: Any) -> None:
     frame = deliveries.interactions()
     again = frame.tail(1).with_columns(sequence=pl.lit(11, pl.Int64))
-    doubled = repeats.with_repeats(pl.concat([frame, again]), repeats.SAME_INTERACTION)
+    doubled = repeats.Repeats(repeats.SAME_INTERACTION).mark(pl.concat([frame, again]))
     assert doubled.get_column("repeat_of").to_list() == [None] * 10 + [10]
     found = check(doubled, deliveries, duplicates=True).failed_rows
     assert found.to_dicts() == [{"position": 10, "row": 11, "reasons": ["identical to an earlier row"]}]
@@ -85,10 +86,41 @@ def test_more_bad_rows_than_the_share_stop_the_delivery(deliveries: Any) -> None
     assert stopped.failed_rows.height == 3
 
 
-def test_a_missing_column_and_no_rows_stop_the_delivery(deliveries: Any) -> None:
-    frame = deliveries.interactions()
-    assert check(frame.drop("price", "sequence"), deliveries).stops == ("a column is missing: price, sequence",)
-    assert check(frame.clear(), deliveries).stops == ("there are no rows: found 0",)
+@pytest.mark.parametrize(
+    ("column", "value", "rows", "reason"),
+    [
+        ("price", 0.0, 1, "price is 0"),
+        ("price", None, 1, "price of a purchase is missing"),
+        ("quantity", 1001, 1, "quantity is above 1,000"),
+        ("timestamp", datetime(1994, 12, 31, tzinfo=UTC), 2, "timestamp lies before 1995"),
+    ],
+)
+def test_an_odd_row_passes_and_is_counted(deliveries: Any, column: str, value: Any, rows: int, reason: str) -> None:
+    priced = deliveries.interactions().with_columns(price=pl.lit(5.0))
+    frame = deliveries.spoiled(priced, column, value, rows)
+    tally = tallied(frame, deliveries)
+    assert [(one.reason, one.failed, one.severity) for one in tally.checks if one.failed] == [(reason, rows, "warning")]
+    assert check(frame, deliveries).failed_rows.is_empty()
+
+
+def test_positions_are_not_held_to_a_shop_of_this_century(deliveries: Any) -> None:
+    early = deliveries.interactions().with_columns(timestamp=pl.lit(datetime(1970, 1, 2, tzinfo=UTC)))
+    assert "timestamp lies before 1995" in {one.reason for one in tallied(early, deliveries).checks if one.failed}
+    assert "timestamp lies before 1995" not in {one.reason for one in tallied(early, deliveries, timed=False).checks}
+
+
+def test_a_source_without_prices_is_not_told_of_it(deliveries: Any) -> None:
+    tally = tallied(deliveries.interactions().with_columns(price=pl.lit(None, pl.Float64)), deliveries)
+    assert [(one.reason, one.failed, one.total, one.told) for one in tally.checks if one.failed] == [
+        ("price of a purchase is missing", 5, 5, False)
+    ]
+
+
+def tallied(frame: pl.DataFrame, deliveries: Any, *, timed: bool = True) -> Tally:
+    suite = interactions.suite(latest=deliveries.now, events=["rating", "purchase"], max_bad_share=0.2, duplicates=False, timed=timed)
+    tally = Tally("interactions")
+    tally.add(check_rows(frame, suite, "orders.csv"), frame["sequence"])
+    return tally
 
 
 def test_every_event_of_the_schema_can_be_asked_for(deliveries: Any) -> None:

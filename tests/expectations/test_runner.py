@@ -15,7 +15,7 @@ import pytest
 
 from expectations import users
 from expectations.docs import build_docs
-from expectations.repeats import SAME_USER, with_repeats
+from expectations.repeats import SAME_USER, Repeats
 from expectations.runner import Validation, validate
 
 FETCHED = re.compile(r"""<script|@import|url\((?!data:)|(?:src|href)=["']?(?:https?:)?//""")
@@ -31,7 +31,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check(deliveries: Any, docs: Path | None, born: int = 1850, name: str = "2024/customers.csv") -> Validation:
-    frame = with_repeats(deliveries.spoiled(deliveries.users(), "birth_year", born), SAME_USER)
+    frame = Repeats(SAME_USER).mark(deliveries.spoiled(deliveries.users(), "birth_year", born))
     return validate(frame, users.suite(latest=deliveries.now, max_bad_share=0.2), name=name, docs=docs)
 
 
@@ -45,7 +45,7 @@ def test_the_id_depends_on_the_outcome_and_on_nothing_else(deliveries: Any, tmp_
 
 def test_one_suite_serves_several_validations(deliveries: Any, tmp_path: Path) -> None:
     suite = users.suite(latest=deliveries.now, max_bad_share=0.2)
-    frame = with_repeats(deliveries.users(), SAME_USER)
+    frame = Repeats(SAME_USER).mark(deliveries.users())
     ids = {validate(frame, suite, name="customers.csv", docs=docs).validation_id for docs in (None, tmp_path, tmp_path)}
     assert len(ids) == 1
 
@@ -76,7 +76,7 @@ def test_every_link_of_the_docs_leads_somewhere(deliveries: Any, tmp_path: Path)
 
 
 def test_the_docs_show_a_few_failing_values_and_no_user_id(deliveries: Any, tmp_path: Path) -> None:
-    frame = with_repeats(deliveries.users().with_columns(birth_year=1850), SAME_USER)
+    frame = Repeats(SAME_USER).mark(deliveries.users().with_columns(birth_year=1850))
     suite = users.suite(latest=deliveries.now, max_bad_share=0.2)
     frame = deliveries.spoiled(frame, "user_id", None)
     assert validate(frame, suite, name="customers.csv", docs=tmp_path).failed_rows.height == 10
@@ -94,6 +94,6 @@ def test_threads_take_turns(deliveries: Any) -> None:
 
 
 def test_importing_the_package_does_not_import_the_library() -> None:
-    modules = "expectations.interactions, expectations.users, expectations.items, expectations.recommendations, expectations.runner"
+    modules = "expectations.inspection, expectations.judging, expectations.recommendations, expectations.runner"
     code = f"import sys, {modules}; sys.exit('great_expectations' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
