@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from outfitter.settings import Settings, load_settings
 
 if TYPE_CHECKING:  # Feast takes seconds to import
     from feast import FeatureStore
 
+FOLDER = Path(__file__).parent
 
-def open_store() -> FeatureStore:
-    """The Feast store of this home. Needs the exported ``OUTFITTER_HOME`` (``Settings.activate``)."""
-    from feast import FeatureStore
 
-    return FeatureStore(repo_path=str(Path(__file__).parent))
+def open_store(settings: Settings | None = None) -> FeatureStore:
+    """The Feast store of this home, with the online store of the settings (those of the environment when not given).
+
+    The YAML file is Feast's own and holds all else; it has no way to say "this online store unless another is set".
+    """
+    from feast import FeatureStore, RepoConfig
+
+    settings = settings or load_settings()
+    told = yaml.safe_load((FOLDER / "feature_store.yaml").read_text())
+    registry = Template(told["registry"]).substitute(OUTFITTER_HOME=settings.home)
+    config = RepoConfig(**{**told, "registry": registry, "online_store": online_store(settings)}, repo_path=FOLDER)
+    return FeatureStore(config=config)
+
+
+def online_store(settings: Settings) -> dict[str, Any]:
+    """Feast's configuration of the online store that the setting names."""
+    if settings.online_redis:
+        return {"type": "outfitter.features.stores.PackedRedisOnlineStore", "url": settings.online_redis}
+    return {"type": "outfitter.features.stores.PackedSqliteOnlineStore", "path": str(settings.online_file)}
 
 
 def apply(store: FeatureStore) -> list[str]:

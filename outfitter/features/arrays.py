@@ -8,17 +8,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from outfitter.features.compute import MICROSECONDS_A_DAY
+from outfitter.features.rows import MICROSECONDS_A_DAY
 from outfitter.features.spec import Feature
 
-HEAVY_TAILED = ("events", "money", "users", "categories")
+HEAVY_TAILED = ("events", "money", "users", "categories", "items", "sessions", "minutes", "days", "years")
 
 
 def model_inputs(rows: pl.DataFrame, features: tuple[Feature, ...], asked: pl.Expr | datetime) -> NDArray[np.float32]:
     """float32[n, F] in the order of the list; NaN where a value is not known.
 
-    asked: the moment of the question (one for all, or an expression over the rows), from which ages in days are counted. Counts and money
-    enter as log(1 + x), ages as log(1 + days).
+    asked: the moment of the question (one for all, or an expression over the rows), from which ages in days are counted. Counts, money and
+    durations enter as log(1 + x), ages as log(1 + days), shares and entropies as they are.
     """
     moment = pl.lit(asked, dtype=pl.Datetime("us", "UTC")) if isinstance(asked, datetime) else asked
     today = moment.dt.timestamp("us") / MICROSECONDS_A_DAY

@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from outfitter.features.compute import item_features, user_features
+from outfitter.features.compute import item_rows, user_rows
+from outfitter.features.prices import Prices, price_tables
+from outfitter.features.spec import USER_WINDOWS
+from outfitter.lake.snapshot import Snapshot
 
 WEEK = timedelta(days=7)
 
@@ -49,11 +52,27 @@ def users_named(interactions: pl.LazyFrame, cutoff: datetime, windows: Windows, 
     return interactions.filter(asked).select("user_key").unique().collect()["user_key"]
 
 
+def users_moved(snapshot: Snapshot, previous: datetime, cutoff: datetime) -> pl.Series:
+    """Int32 user keys, ascending: those whose features as of ``cutoff`` may differ from those as of ``previous``. All others' are equal.
+
+    They had an event between the two, or one of their events left a window between the two, or the catalogue says something new of an
+    item they had an event on. That holds within one snapshot: rows that arrive late, dated before ``previous``, move their users as well.
+    """
+    spans = [timedelta(0), *(timedelta(days=days) for days in USER_WINDOWS)]
+    crossed = [(pl.col("timestamp") > previous - span) & (pl.col("timestamp") <= cutoff - span) for span in spans]
+    entered = (pl.col("valid_from") > previous) & (pl.col("valid_from") <= cutoff)
+    renewed = snapshot.scan("items").filter(entered).select("item_key").unique().collect()["item_key"]
+    known = snapshot.scan("interactions").filter(pl.col("timestamp") <= cutoff)
+    moved = known.filter(pl.any_horizontal(*crossed, pl.col("item_key").is_in(renewed.implode())))
+    return moved.select(pl.col("user_key").unique().sort()).collect()["user_key"]
+
+
 def rows_as_of(
-    interactions: pl.LazyFrame, items: pl.LazyFrame, cutoff: datetime, windows: Windows, targets: Collection[str]
+    snapshot: Snapshot, cutoff: datetime, windows: Windows, targets: Collection[str], prices: Prices | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The user and the item feature rows of one cut-off, with the column ``cutoff``."""
-    named = users_named(interactions, cutoff, windows, targets)
+    """The user and the item feature rows of one weekly cut-off, with the column ``cutoff``."""
+    named = users_named(snapshot.scan("interactions"), cutoff, windows, targets)
+    prices = prices or price_tables(snapshot, cutoff, cutoff, targets)
     stamp = pl.lit(cutoff, dtype=pl.Datetime("us", "UTC")).alias("cutoff")
-    users = user_features(interactions, items, cutoff, targets, named)
-    return users.with_columns(stamp), item_features(interactions, items, cutoff, targets).with_columns(stamp)
+    users = pl.concat(rows for _, rows in user_rows(snapshot, cutoff, targets, named, prices))
+    return users.with_columns(stamp), item_rows(snapshot, cutoff, targets, prices).with_columns(stamp)

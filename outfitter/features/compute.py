@@ -1,87 +1,78 @@
-"""User and item features as of a cut-off, in Polars. Pure: rows in, rows out; nothing later than the cut-off is looked at."""
+"""User and item features as of a cut-off: a map over the buckets of a snapshot. Nothing later than the cut-off is looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import TypeVar
 
 import polars as pl
 
-from outfitter.features.spec import ITEM_FEATURES, LAST_ITEMS, USER_FEATURES, names
+from outfitter.features.catalogue import goods
+from outfitter.features.items import Sums, add_up, bucket_sums, item_features
+from outfitter.features.prices import Prices, price_tables
+from outfitter.features.rows import known_rows
+from outfitter.features.users import user_features
+from outfitter.lake.snapshot import Snapshot
 
-MICROSECONDS_A_DAY = 86_400_000_000
+Result = TypeVar("Result")
+AT_ONCE = 2  # Polars shares its threads among them: more only cost memory
 
 
-def day(column: str) -> pl.Expr:
-    """A timestamp as days since 1970; float32 keeps it to within three minutes."""
-    return pl.col(column).dt.timestamp("us") / MICROSECONDS_A_DAY
+def user_rows(
+    snapshot: Snapshot,
+    cutoff: datetime,
+    targets: Collection[str],
+    users: pl.Series | None = None,
+    prices: Prices | None = None,
+    buckets: Sequence[int] | None = None,
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Bucket by bucket, a row for each user with an event at or before ``cutoff`` (and in ``users``, when given).
 
-
-def user_features(
-    interactions: pl.LazyFrame, items: pl.LazyFrame, cutoff: datetime, targets: Collection[str], users: pl.Series | None = None
-) -> pl.DataFrame:
-    """One row for each user with an event at or before ``cutoff`` (and in ``users``, when given).
-
-    interactions: user_key, item_key, timestamp, sequence, event, price, quantity, bucket. items: item_key, category. Returns
-    user_key, bucket, the columns of USER_FEATURES as Float32, and last_items: up to 50 keys of targets, oldest first.
+    Yields the bucket's number and user_key, the columns of USER_FEATURES as Float32, last_items (List(Int64): up to 50 item keys of
+    target events, oldest first) and bucket, sorted by user_key. prices: of ``price_tables``, for several cut-offs at once; made for
+    this one when not given. buckets: only these.
     """
-    known = interactions.filter(pl.col("timestamp") <= cutoff)
-    if users is not None:
-        known = known.filter(pl.col("user_key").is_in(users.implode()))
-    target = pl.col("event").is_in(list(targets))
-    rows = known.sort("user_key", "timestamp", "sequence", "item_key").join(
-        items.select("item_key", "category"), on="item_key", how="left", maintain_order="left"
-    )
-    rows = rows.with_columns(target.alias("target")).with_columns(_again("user_key", "item_key"))
-    features = rows.group_by("user_key", "bucket").agg(
-        *[_count(days, cutoff).alias(f"purchases_{days}d") for days in (7, 30, 90, 365)],
-        (pl.col("price") * pl.col("quantity").fill_null(1)).filter(_within(90, cutoff)).sum().alias("spend_90d"),
-        pl.col("price").filter(pl.col("target")).mean().alias("mean_price"),
-        pl.col("category").filter(pl.col("target")).drop_nulls().n_unique().alias("categories"),
-        pl.col("again").filter(pl.col("target")).mean().alias("repurchase_share"),
-        day("timestamp").min().alias("first_event_day"),
-        day("timestamp").max().alias("last_event_day"),
-        pl.col("item_key").filter(pl.col("target")).tail(LAST_ITEMS).cast(pl.Int64).alias("last_items"),
-    )
-    return _finish(features, "user_key", names(USER_FEATURES), "last_items", "bucket")
+    prices = prices or price_tables(snapshot, cutoff, cutoff, targets)
+    described, interactions = goods(snapshot, cutoff), snapshot.scan("interactions")
+
+    def rows_of(bucket: int) -> tuple[int, pl.DataFrame]:
+        rows = known_rows(interactions.filter(pl.col("bucket") == bucket), cutoff, targets, users)
+        return bucket, user_features(rows, described, prices).with_columns(pl.lit(bucket, dtype=pl.Int32).alias("bucket"))
+
+    return side_by_side(rows_of, range(snapshot.n_buckets) if buckets is None else buckets)
 
 
-def item_features(interactions: pl.LazyFrame, items: pl.LazyFrame, cutoff: datetime, targets: Collection[str]) -> pl.DataFrame:
-    """One row for each item known at ``cutoff``: in the catalogue then, or taken by somebody by then.
+def item_rows(snapshot: Snapshot, cutoff: datetime, targets: Collection[str], prices: Prices | None = None) -> pl.DataFrame:
+    """item_key and the columns of ITEM_FEATURES as Float32: a row for each item in the catalogue at ``cutoff`` or taken by then."""
+    prices = prices or price_tables(snapshot, cutoff, cutoff, targets)
+    births, interactions = birth_years(snapshot, cutoff), snapshot.scan("interactions")
 
-    items: item_key, price, valid_from, catalogued. Returns item_key and the columns of ITEM_FEATURES as Float32.
-    """
-    rows = interactions.filter((pl.col("timestamp") <= cutoff) & pl.col("event").is_in(list(targets)))
-    rows = rows.sort("user_key", "timestamp", "sequence", "item_key")
-    rows = rows.with_columns(pl.lit(True).alias("target")).with_columns(_again("user_key", "item_key"))
-    sales = rows.group_by("item_key").agg(
-        *[_count(days, cutoff).alias(f"sales_{days}d") for days in (7, 30, 90)],
-        (_count(7, cutoff) / 7 - _count(30, cutoff) / 30).alias("trend"),
-        pl.col("user_key").filter(_within(30, cutoff)).n_unique().alias("buyers_30d"),
-        pl.col("price").filter(_within(30, cutoff)).mean().alias("mean_price_30d"),
-        pl.col("again").mean().alias("item_repurchase_share"),
-        day("timestamp").min().alias("first_sale_day"),
-        day("timestamp").max().alias("last_sale_day"),
-    )
-    known = items.select("item_key", pl.col("price").alias("list_price"), "catalogued")
-    joined = known.join(sales, on="item_key", how="left")
-    joined = joined.filter(pl.col("catalogued") | pl.col("first_sale_day").is_not_null())
-    counts = [pl.col(name).fill_null(0) for name in ("sales_7d", "sales_30d", "sales_90d", "trend", "buyers_30d")]
-    return _finish(joined.with_columns(counts), "item_key", names(ITEM_FEATURES))
+    def sums_of(bucket: int) -> Sums:
+        rows = known_rows(interactions.filter(pl.col("bucket") == bucket), cutoff, targets, ordered=False)
+        return bucket_sums(rows, births.filter(pl.col("bucket") == bucket), prices, cutoff)
+
+    sums = add_up(list(side_by_side(sums_of, range(snapshot.n_buckets))))
+    return item_features(snapshot.items(cutoff).select("item_key", "price", "catalogued").collect(), sums)
 
 
-def _within(days: int, cutoff: datetime) -> pl.Expr:
-    return pl.col("target") & (pl.col("timestamp") > cutoff - timedelta(days=days))
+def birth_years(snapshot: Snapshot, cutoff: datetime) -> pl.DataFrame:
+    """user_key, bucket, birth_year as of ``cutoff``: a row for each user whose year of birth is known."""
+    rows = snapshot.scan("users").filter(pl.col("delivery_id").is_not_null() & (pl.col("valid_from") <= cutoff))
+    rows = rows.select("user_key", "bucket", "birth_year", "valid_from", "delivery_id").sort("user_key", "valid_from", "delivery_id")
+    newest = rows.unique("user_key", keep="last").filter(pl.col("birth_year").is_not_null())
+    return newest.select("user_key", "bucket", "birth_year").collect(engine="in-memory")
 
 
-def _count(days: int, cutoff: datetime) -> pl.Expr:
-    return _within(days, cutoff).sum()
-
-
-def _again(user: str, item: str) -> pl.Expr:
-    """Whether the same user had a target event on the same item before, in rows sorted by time."""
-    return (pl.col("target").cum_sum().over(user, item) > 1).alias("again")
-
-
-def _finish(frame: pl.LazyFrame, key: str, columns: list[str], *others: str) -> pl.DataFrame:
-    return frame.select(key, *[pl.col(name).cast(pl.Float32) for name in columns], *others).sort(key).collect()
+def side_by_side(work: Callable[[int], Result], buckets: Iterable[int]) -> Iterator[Result]:
+    """``work`` of each bucket in turn, the next ones under way while one is looked at; no more than three lie in memory."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for bucket in buckets:
+            waiting.append(pool.submit(work, bucket))
+            if len(waiting) > AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

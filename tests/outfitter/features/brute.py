@@ -1,4 +1,4 @@
-"""The feature list worked out row by row, straight from each definition, to hold the fast version against."""
+"""Random shops with every awkward case in them, and the plain words that the brute-force features are written in."""
 
 from __future__ import annotations
 
@@ -9,118 +9,119 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from outfitter.features.spec import LAST_ITEMS
-from outfitter.schema import INTERACTIONS, conform
+from outfitter.schema import EPOCH, INTERACTIONS, ITEMS, USERS, conform
 
 CUTOFF = datetime(2024, 3, 1, tzinfo=UTC)
 TARGETS = ("purchase", "rent")
-CATEGORIES = ["coat", "shirt", "shoe", None]
+CATEGORIES, COLOURS, BRANDS = ["coat", "shirt", "shoe", None], ["red", "blue", "", None], ["ours", "theirs", None]
+TICK, DAY = timedelta(microseconds=1), timedelta(days=1)
 Row = dict[str, Any]
 
 
 def random_rows(seed: int, rows: int = 300, users: int = 8, items: int = 12) -> pl.DataFrame:
-    """INTERACTIONS around ``CUTOFF``, with ties in time, events exactly at edges of windows, and absent prices and quantities."""
+    """INTERACTIONS around ``CUTOFF``: ties in time, edges of windows, midnights, bursts a few minutes apart, absent prices."""
     rng = np.random.default_rng(seed)
-    edges = [timedelta(0), *(timedelta(days=days) for days in (7, 30, 90, 365)), timedelta(days=-1), timedelta(microseconds=1)]
-    odd = [timedelta(seconds=int(rng.integers(-20, 400) * 43200)) for _ in range(rows)]
-    back = [edges[rng.integers(len(edges))] if rng.random() < 0.3 else delta for delta in odd]
     user = rng.integers(0, users, rows)
+    back = [_back(rng) for _ in range(rows)]
+    for row in range(1, rows):
+        if rng.random() < 0.4:  # another event of the session, or just not of it
+            back[row], user[row] = back[row - 1] - timedelta(minutes=int(rng.choice([0, 1, 29, 30, 31]))), user[row - 1]
     frame = pl.DataFrame(
         {
             "user_key": user,
             "item_key": rng.integers(0, items, rows),
             "timestamp": [CUTOFF - delta for delta in back],
             "sequence": rng.permutation(rows),
-            "event": rng.choice(["purchase", "rent", "view", "return"], rows, p=[0.5, 0.2, 0.2, 0.1]),
-            "price": [None if rng.random() < 0.1 else float(rng.integers(1, 100)) for _ in range(rows)],
+            "event": rng.choice(["purchase", "rent", "view", "click", "cart", "return"], rows, p=[0.35, 0.15, 0.2, 0.1, 0.1, 0.1]),
+            "price": [None if rng.random() < 0.1 else float(rng.choice([0, 5, 8, 9, 10, 12, 19, 20, 40])) for _ in range(rows)],
             "quantity": [None if rng.random() < 0.1 else int(rng.integers(1, 4)) for _ in range(rows)],
             "bucket": user % 3,
+            "delivery_id": ["d"] * rows,
         }
     )
     return conform(frame, INTERACTIONS)
 
 
+def _back(rng: np.random.Generator) -> timedelta:
+    edges = [timedelta(0), *(timedelta(days=days) for days in (7, 30, 90, 365)), -DAY, TICK]
+    if rng.random() < 0.3:
+        return edges[rng.integers(len(edges))] + int(rng.integers(-1, 2)) * TICK
+    if rng.random() < 0.5:  # few days and baskets of several, as in a busy month
+        return int(rng.integers(0, 40)) * DAY / 4
+    return timedelta(seconds=int(rng.integers(-20, 400) * 43200))
+
+
 def random_items(seed: int, items: int = 14) -> pl.DataFrame:
-    """The last two of them nobody can have met: one is catalogued, one is a stub."""
+    """ITEMS: a key row each, and catalogue rows, some of which come or change late. The last two nobody can have met: one is a stub."""
     rng = np.random.default_rng(seed)
-    return pl.DataFrame(
-        {
-            "item_key": pl.Series(range(items), dtype=pl.Int32),
-            "category": [CATEGORIES[rng.integers(len(CATEGORIES))] for _ in range(items)],
-            "price": [None if rng.random() < 0.2 else float(rng.integers(1, 100)) for _ in range(items)],
-            "catalogued": [*(bool(rng.random() < 0.6) for _ in range(items - 2)), True, False],
-        }
-    )
+    rows = [_item_row(item, EPOCH, None) for item in range(items)]
+    for item in range(items - 1):
+        for number in range(1 if item == items - 2 else int(rng.choice([0, 1, 1, 1, 2]))):
+            late = CUTOFF - int(rng.integers(-30, 300)) * DAY
+            row = _item_row(item, EPOCH if number == 0 and rng.random() < 0.7 else late, f"d{number}")
+            names = {"category": CATEGORIES, "colour": COLOURS, "brand": BRANDS}
+            row |= {name: values[rng.integers(len(values))] for name, values in names.items()}
+            rows.append(row | {"price": None if rng.random() < 0.2 else float(rng.integers(1, 100))})
+    return conform(pl.DataFrame(rows, schema_overrides=dict(ITEMS), infer_schema_length=None), ITEMS)
 
 
-def user_rows(interactions: pl.DataFrame, items: pl.DataFrame, cutoff: datetime, targets: Collection[str]) -> dict[int, Row]:
-    """The user features by user key."""
-    category = dict(items.select("item_key", "category").rows())
-    known = _known(interactions, cutoff)
-    users = {row["user_key"] for row in known}
-    return {user: _user([row for row in known if row["user_key"] == user], category, cutoff, targets) for user in users}
+def _item_row(item: int, valid_from: datetime, delivery: str | None) -> Row:
+    blank = {"category": None, "colour": None, "brand": None, "price": None}
+    named = {"item_key": item, "item_id": str(item), "valid_from": valid_from}
+    return {**named, "delivery_id": delivery, "catalogued": bool(delivery), **blank}
 
 
-def _user(mine: Sequence[Row], category: dict[int, str | None], cutoff: datetime, targets: Collection[str]) -> Row:
-    taken = [row for row in mine if row["event"] in targets]
-    in_90 = [row for row in _last(taken, 90, cutoff) if row["price"] is not None]
-    again = [row["item_key"] in {other["item_key"] for other in taken[:place]} for place, row in enumerate(taken)]
-    return {
-        **{f"purchases_{days}d": len(_last(taken, days, cutoff)) for days in (7, 30, 90, 365)},
-        "spend_90d": sum(row["price"] * (1 if row["quantity"] is None else row["quantity"]) for row in in_90),
-        "mean_price": _mean([row["price"] for row in taken if row["price"] is not None]),
-        "categories": len({category[row["item_key"]] for row in taken} - {None}),
-        "repurchase_share": _mean(again),
-        "first_event_day": _day(mine[0]),
-        "last_event_day": _day(mine[-1]),
-        "last_items": [row["item_key"] for row in taken][-LAST_ITEMS:],
-        "bucket": mine[0]["bucket"],
-    }
+def random_users(seed: int, users: int = 8) -> pl.DataFrame:
+    """USERS: a key row each, and descriptions, of which some come late and some know no year of birth."""
+    rng = np.random.default_rng(seed)
+    rows = [{"user_key": user, "user_id": str(user), "bucket": user % 3, "valid_from": EPOCH} for user in range(users)]
+    for user in range(users):
+        for number in range(int(rng.choice([0, 1, 2]))):
+            late = CUTOFF - int(rng.integers(-30, 90)) * DAY
+            born = None if rng.random() < 0.2 else int(rng.integers(1940, 2005))
+            rows.append({**rows[user], "valid_from": late if number else EPOCH, "birth_year": born, "delivery_id": f"d{number}"})
+    return conform(pl.DataFrame(rows, infer_schema_length=None), USERS)
 
 
-def item_rows(interactions: pl.DataFrame, items: pl.DataFrame, cutoff: datetime, targets: Collection[str]) -> dict[int, Row]:
-    """The item features by item key."""
-    taken = [row for row in _known(interactions, cutoff) if row["event"] in targets]
-    pairs = [(row["user_key"], row["item_key"]) for row in taken]
-    earlier = [(row, pairs[place] in pairs[:place]) for place, row in enumerate(taken)]
-    out = {}
-    for item in items.iter_rows(named=True):
-        mine = [(row, again) for row, again in earlier if row["item_key"] == item["item_key"]]
-        if item["catalogued"] or mine:
-            out[item["item_key"]] = _item([row for row, _ in mine], [again for _, again in mine], item["price"], cutoff)
-    return out
-
-
-def _item(mine: Sequence[Row], again: Sequence[bool], price: float | None, cutoff: datetime) -> Row:
-    month = _last(mine, 30, cutoff)
-    return {
-        **{f"sales_{days}d": len(_last(mine, days, cutoff)) for days in (7, 30, 90)},
-        "trend": len(_last(mine, 7, cutoff)) / 7 - len(month) / 30,
-        "buyers_30d": len({row["user_key"] for row in month}),
-        "mean_price_30d": _mean([row["price"] for row in month if row["price"] is not None]),
-        "list_price": price,
-        "item_repurchase_share": _mean(again),
-        "first_sale_day": _day(min(mine, key=_time)) if mine else None,
-        "last_sale_day": _day(max(mine, key=_time)) if mine else None,
-    }
-
-
-def _known(interactions: pl.DataFrame, cutoff: datetime) -> list[Row]:
+def known(interactions: pl.DataFrame, cutoff: datetime) -> list[Row]:
+    """What had happened by then, in the order in which it did."""
     rows = [row for row in interactions.iter_rows(named=True) if row["timestamp"] <= cutoff]
     return sorted(rows, key=lambda row: (row["timestamp"], row["sequence"]))
 
 
-def _last(rows: Sequence[Row], days: int, cutoff: datetime) -> list[Row]:
+def as_of(rows: pl.DataFrame, key: str, moment: datetime) -> dict[int, Row]:
+    """The newest description of each item or user by then."""
+    told = [row for row in rows.iter_rows(named=True) if row["delivery_id"] and row["valid_from"] <= moment]
+    return {row[key]: row for row in sorted(told, key=lambda row: (row["valid_from"], row["delivery_id"]))}
+
+
+def last(rows: Sequence[Row], days: int, cutoff: datetime) -> list[Row]:
     return [row for row in rows if row["timestamp"] > cutoff - timedelta(days=days)]
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def taken_of(rows: Collection[Row]) -> list[Row]:
+    return [row for row in rows if row["event"] in TARGETS]
+
+
+def priced(rows: Collection[Row]) -> list[Row]:
+    return [row for row in rows if row["price"] is not None]
+
+
+def mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _time(row: Row) -> datetime:
-    return row["timestamp"]  # type: ignore[no-any-return]
+def day(row: Row) -> float:
+    return (row["timestamp"] - EPOCH) / DAY  # type: ignore[no-any-return]
 
 
-def _day(row: Row) -> float:
-    return (row["timestamp"] - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(days=1)  # type: ignore[no-any-return]
+def highest_before(rows: Sequence[Row], row: Row) -> float | None:
+    """The highest price at which the item sold in a week before that of ``row``, weeks counted from 1970."""
+    week = timedelta(days=7)
+    earlier = [one for one in priced(taken_of(rows)) if one["item_key"] == row["item_key"]]
+    return max((one["price"] for one in earlier if (one["timestamp"] - EPOCH) // week < (row["timestamp"] - EPOCH) // week), default=None)
+
+
+def depth(rows: Sequence[Row], row: Row) -> float:
+    highest = highest_before(rows, row)
+    return 1 - row["price"] / highest if highest and row["price"] <= 0.95 * highest else 0.0

@@ -1,10 +1,11 @@
-"""A home with Feast in it: rows of three cut-offs exported, registered, and the newest of them online."""
+"""A home with Feast in it: rows of three cut-offs exported and registered; and online stores, SQLite and a real Redis."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,14 +16,17 @@ import polars as pl
 import pytest
 
 import feature_repo
-from outfitter.features import store as feast
+from outfitter.features import offline
 from outfitter.features.spec import FEATURE_TABLES, ITEM_FEATURES, USER_FEATURES, names
 from outfitter.lake.tables import Lake
 from outfitter.settings import Settings
 from tests.outfitter.features.brute import CUTOFF
+from tests.servers import RedisServer, redis_server
 
 if TYPE_CHECKING:
     from feast import FeatureStore
+
+__all__ = ["redis_server"]
 
 WEEK = timedelta(days=7)
 CUTOFFS = [CUTOFF - 2 * WEEK, CUTOFF - WEEK, CUTOFF]
@@ -32,7 +36,7 @@ MADE = "made"
 
 @dataclass(frozen=True)
 class Shelf:
-    """What was put into the store, and the store."""
+    """What was exported, and the store."""
 
     store: FeatureStore
     folder: Path
@@ -72,23 +76,40 @@ def lake_of_features(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lake
 
 
-@pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
-    """A store of a home of its own. The views' paths are fixed when Feast's definitions are imported, so they are imported anew."""
-    settings = Settings(home=tmp_path_factory.mktemp("feast") / "home")
+@contextmanager
+def active(settings: Settings) -> Iterator[Settings]:
+    """The settings made active. The views' paths are fixed when Feast's definitions are imported, so they are imported anew."""
     settings.prepare_home()
     before = dict(os.environ)
     try:
         settings.activate()
         sys.modules.pop("feature_repo.definitions", None)
-        folder = settings.home / "feast" / "rows"
-        users, items = feature_rows()
-        feast.export(folder, users, items, CUTOFF)
-        store = feature_repo.open_store()
-        feature_repo.apply(store)
-        feast.materialize_online(store, CUTOFF)
-        yield Shelf(store, folder, users, items)
+        yield settings
     finally:
         sys.modules.pop("feature_repo.definitions", None)
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """A store of a home of its own."""
+    with active(Settings(home=tmp_path_factory.mktemp("feast") / "home")) as settings:
+        folder = settings.home / "feast" / "rows"
+        users, items = feature_rows()
+        offline.export(folder, users.lazy(), items.lazy())
+        store = feature_repo.open_store(settings)
+        feature_repo.apply(store)
+        yield Shelf(store, folder, users, items)
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def online(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """The settings of a fresh home, active, with an empty online store of either kind."""
+    store = "sqlite"
+    if request.param == "redis":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        server.client().flushall()
+        store = server.url()
+    with active(Settings(home=tmp_path / "home", online_store=store)) as settings:
+        yield settings

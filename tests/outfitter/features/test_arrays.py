@@ -55,7 +55,7 @@ def test_no_rows_make_an_empty_array() -> None:
 def test_every_feature_of_the_list_has_a_way_in(features: tuple[Feature, ...]) -> None:
     names = [feature.name for feature in features]
     assert len(set(names)) == len(names)
-    assert {feature.unit for feature in features} <= {*HEAVY_TAILED, "day", "share", "events a day"}
+    assert {feature.unit for feature in features} <= {*HEAVY_TAILED, "day", "share", "nats", "events a day"}
     assert all(feature.definition for feature in features)
     frame = pl.DataFrame({name: [1e6] for name in names})
     assert np.isfinite(model_inputs(frame, features, ASKED)).all()

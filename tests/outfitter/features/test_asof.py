@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from outfitter.features.asof import WEEK, Windows, rows_as_of, users_named
+from outfitter.features.prices import price_tables
 from tests.outfitter.features.brute import CUTOFF, TARGETS, random_items, random_rows
+from tests.outfitter.features.shops import snapshot_of
 
 TICK = timedelta(microseconds=1)
 
@@ -57,13 +60,25 @@ def test_the_edges_of_a_week_belong_to_its_past() -> None:
         assert found.to_list() == named
 
 
-def test_rows_carry_their_cutoff() -> None:
-    rows, items, windows = random_rows(2, users=30).lazy(), random_items(2).lazy(), Windows.before(CUTOFF, 28)
+def test_rows_carry_their_cutoff(tmp_path: Path) -> None:
+    snapshot, windows = snapshot_of(tmp_path, random_rows(2, users=30), random_items(2)), Windows.before(CUTOFF, 28)
     cutoff = CUTOFF - 5 * WEEK
-    users, goods = rows_as_of(rows, items, cutoff, windows, TARGETS)
+    users, goods = rows_as_of(snapshot, cutoff, windows, TARGETS)
     assert set(users["cutoff"]) == set(goods["cutoff"]) == {cutoff}
-    named = users_named(rows, cutoff, windows, TARGETS)
+    named = users_named(snapshot.scan("interactions"), cutoff, windows, TARGETS)
     assert named is not None
     assert set(users["user_key"]) <= set(named)
-    everyone, _ = rows_as_of(rows, items, CUTOFF, windows, TARGETS)
+    everyone, _ = rows_as_of(snapshot, CUTOFF, windows, TARGETS)
     assert everyone.height > users.height
+
+
+def test_price_tables_serve_every_cutoff(tmp_path: Path) -> None:
+    """Made once for all of them, they say what those made for one say."""
+    snapshot, windows = snapshot_of(tmp_path, random_rows(3, rows=600), random_items(3)), Windows.before(CUTOFF, 28)
+    first, last = CUTOFF - 8 * WEEK, CUTOFF
+    shared = price_tables(snapshot, first, last, TARGETS)
+    for cutoff in (first, CUTOFF - 3 * WEEK, last):
+        for once, alone in zip(
+            rows_as_of(snapshot, cutoff, windows, TARGETS, shared), rows_as_of(snapshot, cutoff, windows, TARGETS), strict=True
+        ):
+            assert once.equals(alone)

@@ -1,8 +1,7 @@
-"""Feast, for real: what was exported is what a training row and the online store say, as of the right moment."""
+"""Feast offline, for real: what was exported is what a training row says, as of the right moment."""
 
 from __future__ import annotations
 
-import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ import pytest
 
 import feature_repo
 from outfitter.errors import LakeError
-from outfitter.features import store as feast
-from outfitter.features.spec import ITEM_FEATURES, LAST_ITEMS, USER_FEATURES, names
+from outfitter.features import offline
+from outfitter.features.spec import ITEM_FEATURES, USER_FEATURES, names
 from outfitter.lake.tables import Lake
 from tests.outfitter.features.brute import CUTOFF
 from tests.outfitter.features.conftest import CUTOFFS, ITEMS, MADE, USERS, WEEK, Shelf, feature_rows
@@ -48,7 +47,7 @@ def as_of(rows: pl.DataFrame, key: str, entity: int, moment: datetime, columns: 
 
 def test_a_training_row_is_what_was_known_just_before_the_event(shelf: Shelf) -> None:
     asked = events()
-    found = feast.training_rows(shelf.store, asked)
+    found = offline.training_rows(shelf.store, asked)
     assert found.columns == [*asked.columns, *COLUMNS]
     assert found.select(asked.columns).equals(asked)
     for row in found.iter_rows(named=True):
@@ -75,95 +74,53 @@ class _Forgetful:
 def test_a_join_that_loses_an_event_is_found_out() -> None:
     asked = pl.DataFrame({"user_key": [1, 1], "item_key": [1, 1], "timestamp": [CUTOFF, CUTOFF + TICK]})
     with pytest.raises(LakeError, match="gave 1 rows for 2 events"):
-        feast.training_rows(_Forgetful(), asked)  # type: ignore[arg-type]
+        offline.training_rows(_Forgetful(), asked)  # type: ignore[arg-type]
 
 
 def test_an_event_at_a_cutoff_is_not_among_what_it_learns_from(shelf: Shelf) -> None:
     asked = pl.DataFrame({"user_key": [1, 1], "item_key": [1, 1], "timestamp": [CUTOFF, CUTOFF + TICK]})
-    found = feast.training_rows(shelf.store, asked)["last_items"].to_list()
+    found = offline.training_rows(shelf.store, asked)["last_items"].to_list()
     assert [items[0] for items in found] == [1, 2]
-
-
-def test_online_is_what_was_exported_last(shelf: Shelf) -> None:
-    online = feast.read_online(shelf.store, list(range(USERS)), list(range(ITEMS)))
-    newest = shelf.users.filter(pl.col("cutoff") == CUTOFF).sort("user_key")
-    for profile, last50, row in zip(online["users"]["profile"], online["users"]["last50"], newest.iter_rows(named=True), strict=True):
-        want = np.array([row[name] for name in names(USER_FEATURES)], dtype=np.float32)
-        np.testing.assert_array_equal(np.array(profile, dtype=np.float32), want)
-        assert (last50 or []) == row["last_items"][-LAST_ITEMS:]
-    assert [row is None for row in online["items"]["item_profile"]] == [False] * 4 + [True]
-
-
-def test_reading_back_compares_every_entity(shelf: Shelf) -> None:
-    assert feast.compare_online(shelf.store, shelf.folder, 100, seed=0) == USERS + ITEMS - 1
-    assert feast.compare_online(shelf.store, shelf.folder, 2, seed=0) == 4
-
-
-@pytest.mark.parametrize(
-    ("table", "change"),
-    [
-        ("user_profile", pl.col("profile").list.eval(pl.element() + np.float32(1e-3))),
-        ("user_profile", pl.col("last50").list.reverse()),
-        ("item_profile", pl.col("item_profile").list.reverse()),
-        ("item_profile", pl.col("item_key") + 100),
-    ],
-)
-def test_a_skew_is_found_and_named(shelf: Shelf, tmp_path: Path, table: str, change: pl.Expr) -> None:
-    shutil.copytree(shelf.folder, tmp_path / "rows")
-    path = tmp_path / "rows" / table / "rows.parquet"
-    pl.read_parquet(path).with_columns(change).write_parquet(path)
-    with pytest.raises(LakeError, match=r"online and offline differ for (user|item)_key \d+"):
-        feast.compare_online(shelf.store, tmp_path / "rows", 100, seed=0)
 
 
 def test_the_views_are_registered(shelf: Shelf) -> None:
     assert feature_repo.apply(shelf.store) == ["item_features", "item_profile", "user_features", "user_profile"]
 
 
-def test_packing_follows_the_list() -> None:
-    _, items = feature_rows()
-    packed = items.select(feast.packed(ITEM_FEATURES, "packed"), *names(ITEM_FEATURES))
-    for row in packed.iter_rows(named=True):
-        want = [float("nan") if row[name] is None else row[name] for name in names(ITEM_FEATURES)]
-        np.testing.assert_array_equal(row["packed"], want)
-
-
 def test_an_export_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     users, items = feature_rows()
-    feast.export(tmp_path, users, items, CUTOFF)
-    few = users.filter(pl.col("user_key") == 1), items.filter(pl.col("item_key") == 1)
-    feast.export(tmp_path, *few, CUTOFFS[1])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["item_features", "item_profile", "user_features", "user_profile"]
-    assert pl.read_parquet(tmp_path / "user_features" / "*.parquet").height == 3
-    assert pl.read_parquet(tmp_path / "user_profile" / "*.parquet").select("user_key", "cutoff").rows() == [(1, CUTOFFS[1])]
+    offline.export(tmp_path, users.lazy(), items.lazy())
+    offline.export(tmp_path, users.lazy().filter(pl.col("user_key") == 1), items.lazy().filter(pl.col("item_key") == 1))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["item_features", "user_features"]
+    assert pl.read_parquet(tmp_path / "user_features" / "*.parquet").sort("cutoff")["cutoff"].to_list() == CUTOFFS
 
 
 def test_the_folder_is_made_to_hold_the_materialization_that_is_asked_for(lake_of_features: Lake, tmp_path: Path) -> None:
     users, _ = feature_rows()
     folder = tmp_path / "rows"
     for name in ("another", MADE, MADE):
-        assert feast.ensure_exported(folder, lake_of_features, name) == CUTOFF
+        assert offline.ensure_exported(folder, lake_of_features, name) == CUTOFF
     found = pl.read_parquet(folder / "user_features" / "*.parquet").sort("user_key", "cutoff")
     assert found.equals(users.sort("user_key", "cutoff").select(found.columns))
 
 
 def test_what_is_exported_already_is_left_alone(lake_of_features: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    feast.ensure_exported(tmp_path, lake_of_features, MADE)
-    monkeypatch.setattr(feast, "export", lambda *_: pytest.fail("exported again"))
-    feast.ensure_exported(tmp_path, lake_of_features, MADE)
+    offline.ensure_exported(tmp_path, lake_of_features, MADE)
+    monkeypatch.setattr(offline, "export", lambda *_: pytest.fail("exported again"))
+    offline.ensure_exported(tmp_path, lake_of_features, MADE)
 
 
 def test_an_export_cut_short_is_done_again(lake_of_features: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    feast.ensure_exported(tmp_path, lake_of_features, "another")
+    offline.ensure_exported(tmp_path, lake_of_features, "another")
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(feast, "export", die)
+        patched.setattr(offline, "export", die)
         with pytest.raises(KeyboardInterrupt):
-            feast.ensure_exported(tmp_path, lake_of_features, MADE)
-    feast.ensure_exported(tmp_path, lake_of_features, "another")
-    feast.ensure_exported(tmp_path, lake_of_features, MADE)
+            offline.ensure_exported(tmp_path, lake_of_features, MADE)
+    offline.ensure_exported(tmp_path, lake_of_features, "another")
+    offline.ensure_exported(tmp_path, lake_of_features, MADE)
     users, _ = feature_rows()
     assert set(pl.read_parquet(tmp_path / "user_features" / "*.parquet")["mean_price"]) == set(users["mean_price"])
