@@ -9,6 +9,7 @@ from prefect import flow
 
 from flows.materialize import materialization_of
 from outfitter.errors import LakeError
+from outfitter.evaluation.leaks.report import LeakReport
 from outfitter.evaluation.training import Material
 from outfitter.features.asof import Windows
 from outfitter.lake import stages
@@ -17,13 +18,16 @@ from outfitter.registry.candidates import recipes, training_fingerprint
 from outfitter.registry.gate import Decision
 from outfitter.registry.promotion import Contest, decided, learnt_until, recipe_of, refuse_the_past, require_champion
 from tasks.artifacts import leave
-from tasks.training import bootstrap, fit_all, gate, refresh, set_exams
+from tasks.training import bootstrap, fit_all, gate, refresh, search_leaks, set_exams
 from tasks.work import THREADS, Work, at_work
 
 
 @flow(name="train", log_prints=False, task_runner=THREADS)
 def train(as_of: datetime | None = None, now: datetime | None = None) -> dict[str, Any]:
-    """Train all configured models on the newest materialized features and let the gate decide on the best."""
+    """Train all configured models on the newest materialized features and let the gate decide on the best.
+
+    Raises LeakError before the gate when something that the models learn from, or are examined with, knows the future.
+    """
     with at_work(now) as work:
         material, moment = ready_material(work, as_of)
         windows = Windows.before(moment, work.settings.window_days)
@@ -58,7 +62,11 @@ def ready_material(work: Work, as_of: datetime | None) -> tuple[Material, dateti
 def _train(work: Work, material: Material, windows: Windows, print_: str) -> dict[str, Any]:
     validation, test = set_exams(material, windows)
     candidates = fit_all(work, recipes(work.settings), material, validation)
-    contest = Contest(material, test, work.registry, print_, work.now)
+    leaks = search_leaks(work, material, windows, (validation, test), candidates, print_)
+    if not leaks.passed:
+        _leave_leaks(leaks)
+        leaks.stop_on_leak()
+    contest = Contest(material, test, work.registry, print_, work.now, leaks)
     decisions: list[Decision] = []
     if work.registry.champion() is None or _bootstrapped_here(contest):
         decisions.append(bootstrap(contest, candidates))
@@ -70,6 +78,7 @@ def _train(work: Work, material: Material, windows: Windows, print_: str) -> dic
         "snapshot": material.snapshot.id,
         "windows": [windows.validation_from.isoformat(), windows.test_from.isoformat(), windows.as_of.isoformat()],
         "models": [candidate.outputs() for candidate in candidates],
+        "leaks": leaks.record(),
         "decisions": [d.record() for d in decisions],
         "champion": _in_production(work),
     }
@@ -93,4 +102,11 @@ def _leave(outputs: dict[str, Any]) -> None:
     scores = "\n".join(f"| {m['model']} | {m['scores']['ndcg'][0]:.4f} | {m['run_id']} |" for m in outputs["models"])
     table = f"| model | NDCG | MLflow run |\n|---|---|---|\n{scores}"
     decisions = {d["verdict"]: d["reason"] for d in outputs["decisions"]}
-    leave("train", "Trained and compared", {"in production": outputs["champion"]["model"], **decisions}, table)
+    leaks = LeakReport.of(outputs["leaks"])
+    facts = {"in production": outputs["champion"]["model"], "leaks": leaks.line, **decisions}
+    leave("train", "Trained and compared", facts, f"{table}\n\n{leaks.markdown()}")
+
+
+def _leave_leaks(leaks: LeakReport) -> None:
+    """Whoever opens the failed run must find there what leaked."""
+    leave("train", "Stopped by a leak", {"in production": "as before", "leaks": leaks.line}, leaks.markdown())

@@ -11,12 +11,15 @@ from prefect.cache_policies import NO_CACHE
 from models.base import Recipe
 from models.families import family
 from outfitter.evaluation.exam import Exam, Result, set_exam
+from outfitter.evaluation.leaks.report import LeakReport
+from outfitter.evaluation.leaks.suite import look_for_leaks
 from outfitter.evaluation.training import Material
 from outfitter.features.asof import Windows
+from outfitter.lake import stages
 from outfitter.progress import report
 from outfitter.registry import promotion
-from outfitter.registry.candidates import Candidate, train_candidate
-from outfitter.registry.gate import Decision
+from outfitter.registry.candidates import BASELINES, Candidate, note_leaks, train_candidate
+from outfitter.registry.gate import METRIC, Decision
 from outfitter.registry.promotion import Contest
 from tasks.work import Work
 
@@ -51,6 +54,20 @@ def set_exams(material: Material, windows: Windows) -> tuple[Exam, Exam]:
         for asked, until in pairwise(cutoffs)
     ]
     return validation, test
+
+
+@task(name="search leaks", cache_policy=NO_CACHE)
+def search_leaks(
+    work: Work, material: Material, windows: Windows, exams: tuple[Exam, Exam], candidates: list[Candidate], training: str
+) -> LeakReport:
+    """Run the leak checks of a training once and note what they found on the candidates' MLflow runs; a leak is looked for again."""
+    print_ = stages.fingerprint("leaks", training=training)
+    if (done := stages.find(work.lake, "leaks", print_)) is not None:
+        return LeakReport.of(done)
+    scores = {candidate.recipe: candidate.scores[METRIC] for candidate in candidates}
+    leaks = look_for_leaks(material, windows, exams, scores, BASELINES, lambda what: report("train", what))
+    note_leaks(work.registry, [candidate.run_id for candidate in candidates], leaks)
+    return LeakReport.of(stages.record(work.lake, "leaks", print_, leaks.record(), work.now)) if leaks.passed else leaks
 
 
 @task(name="bootstrap", cache_policy=NO_CACHE)

@@ -56,11 +56,16 @@ def catalogue(snapshot: Snapshot, until: datetime, ids: tuple[str, ...] | None =
 
 def weighted_events(snapshot: Snapshot, until: datetime, events: Mapping[str, EventRule]) -> pl.LazyFrame:
     """user_key, item_key, timestamp, bucket, weight, taken: the events up to ``until`` that speak for an item, in time order."""
+    rows = unordered_events(snapshot, until, events).sort("user_key", "timestamp", "sequence", "item_key")
+    return rows.select("user_key", "item_key", "timestamp", "bucket", "weight", "taken")
+
+
+def unordered_events(snapshot: Snapshot, until: datetime, events: Mapping[str, EventRule]) -> pl.LazyFrame:
+    """The rows of ``weighted_events`` with ``sequence`` as they lie in the lake: whoever only adds up need not wait for a sort."""
     weights = pl.col("event").replace_strict({name: rule.weight for name, rule in events.items()}, default=0.0)
     rows = snapshot.scan("interactions").filter(pl.col("timestamp") <= until).with_columns(weights.alias("weight"))
     taken = pl.col("event").is_in([name for name, rule in events.items() if rule.target]).alias("taken")
-    rows = rows.filter(pl.col("weight") > 0).sort("user_key", "timestamp", "sequence", "item_key")
-    return rows.select("user_key", "item_key", "timestamp", "bucket", "weight", taken)
+    return rows.filter(pl.col("weight") > 0).select("user_key", "item_key", "timestamp", "sequence", "bucket", "weight", taken)
 
 
 def histories(

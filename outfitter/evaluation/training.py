@@ -16,8 +16,8 @@ from models.families import build, family
 from outfitter.errors import NotEnoughData
 from outfitter.evaluation.inputs import Catalogue, catalogue, histories, item_table, weighted_events
 from outfitter.features.arrays import model_inputs
+from outfitter.features.offline import ensure_exported, training_rows
 from outfitter.features.spec import ITEM_FEATURES, LAST_ITEMS, USER_FEATURES
-from outfitter.features.store import ensure_exported, training_rows
 from outfitter.lake.snapshot import Snapshot
 from outfitter.lake.tables import Lake
 from outfitter.settings import Settings
@@ -43,15 +43,15 @@ def fit(recipe: Recipe, material: Material, until: datetime) -> Recommender:
     return build(recipe).fit(training_data(material, until, with_rows=family(recipe.model).reads_features))
 
 
-def training_data(material: Material, until: datetime, with_rows: bool) -> TrainingData:
-    """Everything up to ``until``; the joined rows and the item table only for models that read them."""
+def training_data(material: Material, until: datetime, with_rows: bool, users: pl.Series | None = None) -> TrainingData:
+    """Everything up to ``until`` (of ``users``, when given); the joined rows and the item table only for models that read them."""
     settings, snapshot = material.settings, material.snapshot
     items = catalogue(snapshot, until)
-    events = weighted_events(snapshot, until, settings.events).collect()
+    rows = weighted_events(snapshot, until, settings.events)
+    events = (rows if users is None else rows.filter(pl.col("user_key").is_in(users.implode()))).collect()
     if events.is_empty():
         raise NotEnoughData(f"nobody had done anything by {until:%Y-%m-%d}", "Deliver a longer history, or lower the setting window_days.")
-    users = events["user_key"].unique().sort().to_numpy()
-    known = histories(events, users, items, until)
+    known = histories(events, events["user_key"].unique().sort().to_numpy(), items, until)
     if not with_rows:
         return TrainingData(items.ids, known, until)
     table = item_table(snapshot, items, material.rows("item_features", until), until)
@@ -65,8 +65,7 @@ def joined_rows(material: Material, events: pl.DataFrame, items: Catalogue, unti
     asked = asked.with_columns(pl.Series("position", items.positions(asked["item_key"].to_numpy()))).filter(pl.col("position") >= 0)
     if asked.is_empty():
         raise NotEnoughData(f"no target event in the {material.settings.training_cutoffs} weeks before {until:%Y-%m-%d}")
-    ensure_exported(material.settings.home / "feast" / "rows", material.features, material.materialization)
-    rows = training_rows(open_store(), asked.select("user_key", "item_key", "timestamp", "weight", "position"))
+    rows = joined_by_feast(material, asked.select("user_key", "item_key", "timestamp", "weight", "position"))
     moment = pl.col("timestamp")
     return TrainingRows(
         model_inputs(rows, USER_FEATURES, moment),
@@ -75,6 +74,12 @@ def joined_rows(material: Material, events: pl.DataFrame, items: Catalogue, unti
         latest_positions(rows["last_items"], items),
         rows["weight"].to_numpy().astype(np.float32),
     )
+
+
+def joined_by_feast(material: Material, events: pl.DataFrame) -> pl.DataFrame:
+    """``events`` (user_key, item_key, timestamp and more) with the features that were known just before each of them."""
+    ensure_exported(material.settings.home / "feast" / "rows", material.features, material.materialization)
+    return training_rows(open_store(), events)
 
 
 def latest_positions(last_items: pl.Series, items: Catalogue) -> NDArray[np.int32]:

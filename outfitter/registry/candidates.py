@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,16 +14,18 @@ from models.families import build
 from models.popularity import Popularity, RecentPopularity
 from outfitter.evaluation.bootstrap import Interval, interval
 from outfitter.evaluation.exam import METRICS, Exam, Result, sit
+from outfitter.evaluation.leaks.report import LeakReport
 from outfitter.evaluation.training import Material, fit
 from outfitter.features.asof import Windows
 from outfitter.lake import stages
-from outfitter.registry.card import model_card
-from outfitter.registry.versions import Registry
+from outfitter.registry.card import model_card, with_leaks
+from outfitter.registry.versions import CARD, Registry
 from outfitter.settings import Settings
 
 BASELINES = (Popularity.name, RecentPopularity.name)
 """Always fitted: what goes live when nothing is, and what every challenger must beat."""
 FITTING = ("events", "repeat_purchases", "sellable_days", "training_cutoffs", "window_days", "list_length", "seed", "bootstrap_samples")
+CHECKING = ("leak_users",)
 GATING = ("gate_alpha", "gate_effect", "gate_power", "gate_min_users", "gate_margin", "gate_min_coverage", "gate_max_ms", "gate_too_good")
 
 
@@ -61,8 +63,8 @@ def _seeded(name: str, seed: int) -> Recipe:
 
 
 def training_fingerprint(material: Material, windows: Windows) -> str:
-    """What a training run depends on: the data, the windows, the families and every setting that matters to a fit or the gate."""
-    settings = {name: getattr(material.settings, name) for name in (*FITTING, *GATING)}
+    """What a training run depends on: the data, the windows, the families, every setting that matters to a fit, a check or the gate."""
+    settings = {name: getattr(material.settings, name) for name in (*FITTING, *CHECKING, *GATING)}
     models = [[recipe.model, recipe.params] for recipe in recipes(material.settings)]
     return stages.fingerprint("train", on=material.materialization, windows=windows, settings=settings, models=models)
 
@@ -99,3 +101,10 @@ def log_fitted(
     tags = {**tags, **data, "outfitter.fit_until": model.fit_until}
     with tempfile.TemporaryDirectory() as scratch:
         return registry.log(model, Path(scratch), metrics, tags, model_card(model, material, scores, result))
+
+
+def note_leaks(registry: Registry, run_ids: Sequence[str], leaks: LeakReport) -> None:
+    """Write what the leak checks found to these runs: tag, metrics, ``leaks.json`` and the model card. Noting it twice changes nothing."""
+    for run_id in run_ids:
+        card = with_leaks(registry.read_text(run_id, CARD), leaks)
+        registry.annotate(run_id, {"outfitter.leaks": leaks.line}, leaks.metrics(), {CARD: card, "leaks.json": leaks.json()})

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from models.base import Recommender
 from outfitter.evaluation.bootstrap import Interval
 from outfitter.evaluation.exam import Result
+from outfitter.evaluation.leaks.report import LeakReport
 from outfitter.evaluation.training import Material
 from outfitter.lake.founding import facts
+
+LEAKS = "\n## Leak checks\n"
 
 
 def model_card(model: Recommender, material: Material, scores: Mapping[str, Interval], result: Result) -> str:
@@ -46,3 +49,8 @@ Shows {result.coverage:.1%} of the sellable items to someone.
   its own before them.
 - {"What a user took before may be recommended again." if settings.repeat_purchases else "What a user took before is never recommended."}
 """
+
+
+def with_leaks(card: str, leaks: LeakReport) -> str:
+    """The card with what the leak checks found as its last section, in place of what an earlier look found."""
+    return f"{card.split(LEAKS, maxsplit=1)[0]}{LEAKS}\n{leaks.markdown()}"

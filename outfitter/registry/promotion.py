@@ -18,10 +18,11 @@ from outfitter.errors import ModelError
 from outfitter.evaluation.bootstrap import Interval, interval
 from outfitter.evaluation.exam import METRICS, Exam, Result, sit
 from outfitter.evaluation.inputs import catalogue, histories
+from outfitter.evaluation.leaks.report import LeakReport
 from outfitter.evaluation.training import Material, fit
 from outfitter.lake import stages
 from outfitter.lake.tables import Lake
-from outfitter.registry.candidates import BASELINES, Candidate, log_fitted
+from outfitter.registry.candidates import BASELINES, Candidate, log_fitted, note_leaks
 from outfitter.registry.gate import METRIC, Decision, Guardrail, Mask, decide
 from outfitter.registry.versions import Registry, Version
 
@@ -39,6 +40,7 @@ class Contest:
     registry: Registry
     fingerprint: str
     at: datetime
+    leaks: LeakReport | None = None  # what the leak checks found before; noted on the version that goes live
     fits: dict[tuple[Recipe, datetime], Recommender] = field(default_factory=dict)
 
     def decision_id(self, step: str) -> str:
@@ -215,6 +217,8 @@ def _make_version(contest: Contest, recipe: Recipe, decision: Decision, decision
     scores = {name: interval(result.per_user[name], settings.bootstrap_samples, settings.seed) for name in METRICS}
     tags = {"outfitter.role": "production", "outfitter.verdict": decision.verdict, "outfitter.decision": decision_id}
     run_id = log_fitted(contest.registry, model, contest.material, scores, result, {**tags, "outfitter.reason": decision.reason})
+    if contest.leaks is not None:
+        note_leaks(contest.registry, [run_id], contest.leaks)
     return contest.registry.register(run_id, {**tags, "outfitter.snapshot": contest.material.snapshot.id}).version
 
 

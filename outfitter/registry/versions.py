@@ -11,7 +11,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
@@ -27,6 +27,7 @@ from outfitter.settings import Settings
 REGISTERED = "outfitter"
 EXPERIMENT = "outfitter"
 CHAMPION = "champion"
+CARD = "model_card.md"
 NO_SUCH_ALIAS = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE))  # no model yet; no alias yet
 NEEDED = ("implicit", "mlflow", "numba", "numpy", "pandas", "safetensors", "scipy", "torch")
 """What an artifact needs beside Outfitter itself, which is installed from its own wheel and from no index."""
@@ -77,9 +78,21 @@ class Registry:
         with mlflow.start_run(experiment_id=self.experiment, run_name=model.name, tags=dict(tags)) as run:
             mlflow.log_params({"model": model.name, **model.params()})
             mlflow.log_metrics(dict(metrics))
-            mlflow.log_text(card, "model_card.md")
+            mlflow.log_text(card, CARD)
             self._log_model(model, artifact)
         return str(run.info.run_id)
+
+    def read_text(self, run_id: str, name: str) -> str:
+        """A text artifact of a run."""
+        return mlflow.artifacts.load_text(f"{self.run(run_id).info.artifact_uri}/{name}")
+
+    def annotate(self, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float], texts: Mapping[str, str]) -> None:
+        """Add to a finished run what was found out later; what is there by the same name is replaced."""
+        for tag, value in tags.items():
+            self.client.set_tag(run_id, tag, value)
+        self.client.log_batch(run_id, [Metric(name, value, timestamp=0, step=0) for name, value in metrics.items()])
+        for name, text in texts.items():
+            self.client.log_text(run_id, text, name)
 
     def _log_model(self, model: Recommender, artifact: Path) -> None:
         from outfitter.registry import pyfunc_path

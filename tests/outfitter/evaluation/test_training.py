@@ -33,7 +33,7 @@ def features(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> La
     for table in FEATURE_TABLES:
         lake.create(table)
     for cutoff in windows.cutoffs(2):
-        frames = rows_as_of(snapshot.scan("interactions"), snapshot.items(cutoff), cutoff, windows, TARGETS)
+        frames = rows_as_of(snapshot, cutoff, windows, TARGETS)
         for table, rows in zip(FEATURE_TABLES, frames, strict=True):
             for name in ("mine", "another"):
                 lake.append(table, rows.with_columns(pl.lit(name).alias("materialization")))

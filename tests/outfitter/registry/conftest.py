@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from outfitter.datasets import adapter
+from outfitter.datasets.base import SourceFile
 from outfitter.datasets.synthetic import Shop, write_shop
 from outfitter.evaluation.exam import Exam, set_exam
 from outfitter.evaluation.training import Material
@@ -58,9 +59,10 @@ def _arrivals(folder: Path) -> list[Arrival]:
     """Every row as it was written: what validation makes of rows is another test's business."""
     reader = adapter("synthetic")
     out = []
-    for number, file in enumerate(reader.discover(folder)):
-        frames = reader.read(file)
-        out.append(arrival(f"delivery{number}", file.name, 0, frames.interactions, frames.users, frames.items))
+    names = sorted(path.name for path in folder.iterdir())
+    for number, (name, role) in enumerate(reader.discover(names, str(folder)).items()):
+        (frames,) = reader.read(SourceFile(folder / name, name, role))
+        out.append(arrival(f"delivery{number}", name, 0, frames.interactions, frames.users, frames.items))
     return out
 
 
@@ -68,7 +70,7 @@ def _features(snapshot: Snapshot, windows: Windows, lake: Lake) -> None:
     for table in FEATURE_TABLES:
         lake.create(table)
     for cutoff in windows.cutoffs(1):
-        frames = rows_as_of(snapshot.scan("interactions"), snapshot.items(cutoff), cutoff, windows, TARGETS)
+        frames = rows_as_of(snapshot, cutoff, windows, TARGETS)
         for table, rows in zip(FEATURE_TABLES, frames, strict=True):
             lake.append(table, rows.with_columns(pl.lit(MADE).alias("materialization")))
 
