@@ -1,7 +1,8 @@
-"""ingest: find what is new, read it, validate it, write it to the lake, take a snapshot."""
+"""ingest: find what is new, read and sift it, judge it in the order of events, write it to the lake, take a snapshot."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -9,48 +10,76 @@ import polars as pl
 from prefect import flow
 
 from expectations.docs import build_docs
+from expectations.judging import Bench
+from flows.materialize import materialize
 from outfitter.errors import NotEnoughData, StoppedByValidation
-from outfitter.lake.deliveries import Judgement
+from outfitter.lake.deliveries import Judgement, sweep
 from outfitter.lake.founding import found, refuse_other_source
 from outfitter.lake.keys import default_buckets
 from outfitter.lake.snapshot import Snapshot, live_deliveries, take_snapshot
+from outfitter.lake.staging import count_users
 from outfitter.progress import report
 from tasks.artifacts import leave
-from tasks.ingestion import Arrival, bench_for, commit, count_users, discover, read, source_folder, validate
+from tasks.ingestion import Arrival, Listing, bench_for, clear_leftovers, commit, discover, judge, look, stage, with_source
 from tasks.work import Work, at_work
+
+Judged = tuple[Arrival, Judgement]
 
 
 @flow(name="ingest", log_prints=False)
-def ingest(source: str | None = None, path: str | None = None, now: datetime | None = None) -> dict[str, Any]:
-    """Take in what is new from a source: validated deliveries, quarantined rows, a snapshot of the lake."""
-    with at_work(now, source=source, path=path) as work:
-        refuse_other_source(work.lake, work.settings.source)
-        bench = bench_for(work)
-        arrivals = read(discover(work, source_folder(work.settings), bench), bench.adapter)
-        judgements = _take_in(work, arrivals, bench) if arrivals else []
-        if arrivals:
-            build_docs(work.docs)
-        snapshot = _snapshot(work)
-        return _summary(work, arrivals, judgements, snapshot)
+def ingest(
+    source: str | None = None,
+    path: str | None = None,
+    mapping: str | None = None,
+    now: datetime | None = None,
+    then_materialize: bool = False,
+) -> dict[str, Any]:
+    """Take in what is new from a source: validated deliveries, quarantined rows, a snapshot of the lake.
+
+    then_materialize: bring the newest features up to date in the same run.
+    """
+    with at_work(now, source=source, path=path, mapping=mapping) as work:
+        summary = _ingest(work)
+        return summary | {"materialized": materialize(now=work.now, newest_only=True)} if then_materialize else summary
 
 
-def _take_in(work: Work, arrivals: list[Arrival], bench: Any) -> list[Judgement]:
-    buckets = work.settings.n_buckets or default_buckets(count_users(arrivals))
+def _ingest(work: Work) -> dict[str, Any]:
+    """Everything but the features."""
+    refuse_other_source(work.lake, work.settings.source)
+    clear_leftovers(work.staging)
+    settings = with_source(work.settings)
+    bench = bench_for(work, settings)
+    listing = look(settings, bench)
+    offers = discover(work, listing, bench)
+    arrivals = [arrival for offer in offers if (arrival := stage(work, listing.source, offer, bench)) is not None]
+    judged = _take_in(work, arrivals, bench, listing) if arrivals else []
+    if judged:
+        build_docs(work.docs)
+    snapshot = _snapshot(work)
+    clear_leftovers(work.staging, work.incoming, *_outlived(work))
+    return _summary(work, judged, snapshot)
+
+
+def _take_in(work: Work, arrivals: list[Arrival], bench: Bench, listing: Listing) -> list[Judged]:
+    """Judge and commit one delivery after the other: each is compared with what came before it in time."""
+    buckets = work.settings.n_buckets or default_buckets(count_users([arrival.staged for arrival in arrivals]))
     known = found(work.lake, buckets, bench.adapter.name, work.now)
-    judgements = []
-    for number, arrival in enumerate(arrivals, start=1):
+    sweep(work.lake)
+    judged = []
+    for number, arrival in enumerate(sorted(arrivals, key=lambda one: one.order), start=1):
         report("ingest", f"validating {arrival.delivery.object}", done=number - 1, total=len(arrivals))
-        judgements.append(validate(arrival, bench))
-        commit(work, arrival, judgements[-1], known.n_buckets)
-    return judgements
+        judgement = judge(work, arrival, bench, listing)
+        commit(work, arrival, judgement, known.n_buckets)
+        judged.append((arrival, judgement))
+    return judged
 
 
 def _snapshot(work: Work) -> Snapshot:
     """The snapshot of what is accepted. When nothing is, the reasons that stopped the deliveries are the error."""
     try:
-        return take_snapshot(work.lake, work.now)
+        return take_snapshot(work.lake, work.now, work.settings.files_per_bucket)
     except NotEnoughData as error:
-        stopped = live_deliveries(work.lake).filter(pl.col("status") == "rejected")
+        stopped = live_deliveries(work.lake).filter(pl.col("status") != "accepted")
         if stopped.is_empty():
             raise
         row = stopped.row(0, named=True)
@@ -59,27 +88,37 @@ def _snapshot(work: Work) -> Snapshot:
         ) from error
 
 
-def _summary(work: Work, arrivals: list[Arrival], judgements: list[Judgement], snapshot: Snapshot) -> dict[str, Any]:
-    stopped = {a.delivery.object: j.stopped for a, j in zip(arrivals, judgements, strict=True) if j.stopped}
-    reasons = pl.concat([j.quarantine.select("reasons") for j in judgements]).explode("reasons") if judgements else None
-    counts = dict(reasons["reasons"].str.split(": ").list.first().value_counts(sort=True).rows()) if reasons is not None else {}
+def _outlived(work: Work) -> list[Any]:
+    """Parked deliveries that a newer version of their object has made pointless."""
+    waiting = live_deliveries(work.lake).filter(pl.col("status") != "accepted")["delivery_id"]
+    return [folder for folder in work.aside.glob("*") if folder.name not in set(waiting)]
+
+
+def _summary(work: Work, judged: list[Judged], snapshot: Snapshot) -> dict[str, Any]:
+    reasons: Counter[str] = Counter()
+    for arrival, _ in judged:
+        reasons.update(arrival.findings.profile.reasons if arrival.findings else {})
     stubs = snapshot.scan("items").group_by("item_key").agg(pl.col("catalogued").any()).filter(~pl.col("catalogued")).collect().height
+    aside = [j.rows_quarantined if j.status == "accepted" else j.rows_in for _, j in judged]
+    rows_in = sum(j.rows_in for _, j in judged)
     summary = {
         "snapshot": snapshot.id,
         "as_of": snapshot.as_of.isoformat(),
-        "new_deliveries": len(arrivals),
-        "rows_in": sum(j.rows_in for j in judgements),
-        "rows_accepted": sum(j.rows_in - (j.rows_in if j.stopped else j.rows_quarantined) for j in judgements),
-        "rows_quarantined": sum(j.rows_in if j.stopped else j.rows_quarantined for j in judgements),
-        "quarantine_reasons": counts,
-        "stopped": stopped,
+        "new_deliveries": len(judged),
+        "rows_in": rows_in,
+        "rows_accepted": rows_in - sum(aside),
+        "rows_quarantined": sum(aside),
+        "quarantine_reasons": dict(reasons.most_common()),
+        "stopped": {a.delivery.object: j.reason for a, j in judged if j.status == "rejected"},
+        "held": {a.delivery.object: j.reason for a, j in judged if j.status == "held"},
+        "warnings": {a.delivery.object: list(j.warnings) for a, j in judged if j.warnings},
         "stub_items": stubs,
         "interactions": snapshot.scan("interactions").select(pl.len()).collect().item(),
         "users": snapshot.users().select(pl.len()).collect().item(),
         "items": snapshot.items().select(pl.len()).collect().item(),
         "data_docs": str(work.docs / "site" / "index.html"),
     }
-    leave("ingest", f"Ingested {len(arrivals)} new deliveries", summary)
-    message = f"{summary['rows_in']:,} rows in {len(arrivals)} new deliveries" if arrivals else "nothing new"
-    report("ingest", message, "done" if arrivals else "skipped")
+    leave("ingest", f"Ingested {len(judged)} new deliveries", summary)
+    message = f"{rows_in:,} rows in {len(judged)} new deliveries" if judged else "nothing new"
+    report("ingest", message, "done" if judged else "skipped")
     return summary

@@ -3,92 +3,222 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from expectations.judging import Bench, judge
+from expectations.inspection import Findings, Inspection
+from expectations.judging import Bench, conclude
+from expectations.profile import Profile
 from outfitter.datasets import adapter
-from outfitter.datasets.base import Adapter, Frames, SourceFile
-from outfitter.errors import SettingsError
+from outfitter.datasets.base import Role, SourceFile
+from outfitter.errors import SettingsError, SourceError
 from outfitter.lake import deliveries
 from outfitter.lake.deliveries import Delivery, Judgement
 from outfitter.lake.founding import facts
+from outfitter.lake.sources import Source, SourceObject, open_source
+from outfitter.lake.staging import Staged
 from outfitter.progress import report
 from outfitter.schema import DELIVERIES, empty
 from outfitter.settings import Settings
 from tasks.work import Work
 
 log = logging.getLogger("outfitter.ingestion")
+READ_FIRST = ("items", "users", "interactions")
+SIFTED = ("interactions", "items", "users", "quarantine")
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file that the ledger has something new to learn from, and what it holds."""
+    """A delivery that the ledger has something new to learn from: read, its rows sifted and staged, not yet judged as a whole.
+
+    findings: what the rows were found to be; None when the file is ``broken``, which says why it could not be read.
+    """
 
     delivery: Delivery
-    frames: Frames
+    staged: Staged
+    findings: Findings | None
+    broken: str = ""
+
+    @property
+    def order(self) -> tuple[int, datetime, str]:
+        """Catalogue, users, then interactions by the time of their first event."""
+        first = self.findings.profile.first_event if self.findings else None
+        return READ_FIRST.index(self.delivery.role), first or EARLIEST, self.delivery.object
 
 
-def source_folder(settings: Settings) -> Path:
-    """The folder to read; the synthetic shop is drawn into the home when nobody names one."""
+@dataclass(frozen=True)
+class Offer:
+    """An object of the source that may be news, where its bytes lie, and the delivery that they are."""
+
+    object: SourceObject
+    file: SourceFile
+    delivery: Delivery
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source holds: its objects by name, and what each of those the adapter reads is."""
+
+    source: Source
+    objects: Mapping[str, SourceObject]
+    roles: Mapping[str, Role]
+
+    def has(self, role: Role) -> bool:
+        """Whether any of its files holds items, or users."""
+        return role in self.roles.values()
+
+
+def with_source(settings: Settings) -> Settings:
+    """Settings that name where to read; the synthetic shop is drawn into the home when nobody says."""
     if settings.path is not None:
-        return settings.path
+        return settings
     if settings.source != "synthetic":
-        raise SettingsError(f"source '{settings.source}' needs a folder", "Name it: --path DIR (or OUTFITTER_PATH).")
+        raise SettingsError(
+            f"source '{settings.source}' needs a folder or a bucket", "Name it: --path DIR or s3://... (or OUTFITTER_PATH)."
+        )
     from outfitter.datasets.synthetic import Shop, write_shop
 
     shop = Shop(settings.shop_users, settings.shop_items, settings.shop_interactions, settings.shop_days, settings.seed)
     folder = settings.home / "shops" / "-".join(str(n) for n in (shop.users, shop.items, shop.interactions, shop.days, shop.seed))
     write_shop(shop, folder, lambda what, done, total: report("ingest", f"drawing the synthetic shop ({what})", done=done, total=total))
-    return folder
+    return settings.model_copy(update={"path": str(folder)})
+
+
+def bench_for(work: Work, settings: Settings) -> Bench:
+    """What this run's deliveries are judged by."""
+    return Bench(settings, adapter(settings.source, settings), work.now, work.docs)
+
+
+def look(settings: Settings, bench: Bench) -> Listing:
+    """List the source. Raises SourceError when it is not there or lacks what its format needs."""
+    source = open_source(settings)
+    objects = {one.name: one for one in source.list()}
+    return Listing(source, objects, bench.adapter.discover(sorted(objects), source.where))
 
 
 @task(name="discover", cache_policy=NO_CACHE)
-def discover(work: Work, folder: Path, bench: Bench) -> list[tuple[SourceFile, Delivery]]:
-    """The files of the source that are new to the ledger, catalogue first, each with its place in its object's history."""
-    files = {file.name: file for file in bench.adapter.discover(folder)}
+def discover(work: Work, listing: Listing, bench: Bench) -> list[Offer]:
+    """The objects that are new to the ledger, each with its place in its object's history. What has not changed is not fetched."""
     ledger = work.lake.read("deliveries") if facts(work.lake) else empty(DELIVERIES)
-    offered = []
-    for number, file in enumerate(files.values(), start=1):
-        report("ingest", f"looking at {file.name}", done=number, total=len(files))
-        offered.append(deliveries.describe(file.path, file.name, bench.adapter.name))
-        if deliveries.outdated(ledger, offered[-1]):
-            log.warning("%s is ignored: it was last changed before the version that is in the lake; touch it if it is to count", file.path)
-    return [(files[delivery.object], delivery) for delivery in deliveries.place_all(ledger, offered, bench.rules)]
+    known = deliveries.known_tags(ledger, bench.rules)
+    changed = [listing.objects[name] for name in listing.roles if (name, listing.objects[name].tag) not in known]
+    offers = {}
+    for number, one in enumerate(changed, start=1):
+        report("ingest", f"looking at {one.name}", done=number, total=len(changed))
+        try:
+            offers[one.name] = _offer(work, listing, one, bench)
+        except SourceError as error:  # gone or changed since it was listed: the next run sees what is there then
+            log.warning("%s", error)
+            continue
+        if deliveries.outdated(ledger, offers[one.name].delivery):
+            log.warning("%s is ignored: it was last changed before the version that is in the lake; touch it if it is to count", one.name)
+    placed = deliveries.place_all(ledger, [offer.delivery for offer in offers.values()], bench.rules)
+    return [replace(offers[delivery.object], delivery=delivery) for delivery in placed]
 
 
-@task(name="read", cache_policy=NO_CACHE)
-def read(found: list[tuple[SourceFile, Delivery]], reader: Adapter) -> list[Arrival]:
-    """Read every new file before any is written, so that a bad one leaves the lake as it was."""
-    arrivals = []
-    for number, (file, delivery) in enumerate(found, start=1):
-        report("ingest", f"reading {file.name}", done=number, total=len(found))
-        arrivals.append(Arrival(delivery, reader.read(file)))
-    return arrivals
+def _offer(work: Work, listing: Listing, one: SourceObject, bench: Bench) -> Offer:
+    path, role = listing.source.fetch(one, work.incoming), listing.roles[one.name]
+    delivery = Delivery(deliveries.content_hash(path), bench.adapter.name, one.name, one.modified, role, one.tag)
+    return Offer(one, SourceFile(path, one.name, role), delivery)
 
 
-@task(name="validate", cache_policy=NO_CACHE)
-def validate(arrival: Arrival, bench: Bench) -> Judgement:
-    """Great Expectations over one delivery."""
-    return judge(arrival.frames, arrival.delivery.object, bench)
+@task(name="stage", task_run_name="stage {offer.file.name}", cache_policy=NO_CACHE)
+def stage(work: Work, source: Source, offer: Offer, bench: Bench) -> Arrival | None:
+    """Read one delivery block by block and sift its rows; None when it is still being written, for the next run to take."""
+    staged = Staged.fresh(work.staging / offer.delivery.id)
+    try:
+        arrival = Arrival(offer.delivery, staged, _sift(offer, staged, bench))
+    except SourceError as error:
+        log.warning("%s", error)
+        arrival = Arrival(offer.delivery, Staged.fresh(staged.folder), None, str(error))
+    if source.unchanged(offer.object):
+        return arrival
+    log.warning("%s was changed while it was read: the next run takes it", offer.object.name)
+    staged.drop()
+    return None
+
+
+def _sift(offer: Offer, staged: Staged, bench: Bench) -> Findings:
+    """Write the rows that pass and those that do not to the staging folder; returns what was found over all of them."""
+    inspection, rows = Inspection(bench, offer.file.name, offer.file.role), 0
+    for frames in bench.adapter.read(offer.file):
+        sifted = inspection.take(frames)
+        for table in SIFTED:
+            staged.add(table, getattr(sifted, table))
+        rows += max(frame.height for frame in (frames.interactions, frames.items, frames.users) if frame is not None)
+        report("ingest", f"read {rows:,} rows of {offer.file.name}")
+    return inspection.finish()
+
+
+@task(name="judge", cache_policy=NO_CACHE)
+def judge(work: Work, arrival: Arrival, bench: Bench, listing: Listing) -> Judgement:
+    """Great Expectations over the whole of one staged delivery, the ledger's own past among what it is held to."""
+    delivery, found = arrival.delivery, arrival.findings
+    if found is None:
+        return Judgement("rejected", 0, 0, bench.rules, validation_id="", reason=arrival.broken)
+    items = work.lake.scan("items").select("item_id", "catalogued").unique().collect()
+    verdict = conclude(
+        found.profile,
+        delivery.object,
+        delivery.role,
+        bench,
+        past=past(work, delivery, found.profile),
+        items_met=found.items_met,
+        known_items=items["item_id"].unique(),
+        catalogued=items.filter("catalogued")["item_id"] if listing.has("items") else None,
+        users_met=found.users_met,
+        known_users=described_users(work) if listing.has("users") and delivery.role == "interactions" else None,
+    )
+    return Judgement(
+        verdict.status,
+        found.profile.rows_in,
+        found.profile.rows_quarantined,
+        bench.rules,
+        verdict.validation_id,
+        verdict.reason,
+        verdict.warnings,
+        found.profile.first_event,
+        found.profile.last_event,
+        verdict.profile.to_json(),
+    )
+
+
+def described_users(work: Work) -> pl.Series:
+    """The ids of users of whom a delivery tells more than that they did something."""
+    rows = work.lake.scan("users").filter(pl.col("delivery_id").is_not_null())
+    return rows.select(pl.col("user_id").unique()).collect()["user_id"]
+
+
+def past(work: Work, delivery: Delivery, profile: Profile) -> pl.DataFrame:
+    """The ledger's rows of accepted deliveries like this one whose events came before, in the order of events."""
+    ledger = work.lake.read("deliveries")
+    live = pl.col("delivery_id").is_in(deliveries.live_ids(ledger)) & (pl.col("status") == "accepted")
+    like = live & (pl.col("role") == delivery.role) & (pl.col("object") != delivery.object)
+    rows = ledger.filter(like if profile.first_event is None else like & (pl.col("first_event") < profile.first_event))
+    return rows.sort("first_event", "ingested_at", "object")
 
 
 @task(name="commit", cache_policy=NO_CACHE)
 def commit(work: Work, arrival: Arrival, judgement: Judgement, n_buckets: int) -> None:
-    """Write one judged delivery to the lake."""
-    deliveries.commit(work.lake, arrival.delivery, judgement, n_buckets, work.now)
+    """Write one judged delivery to the lake; one that is not accepted is parked whole."""
+    if judgement.status != "accepted" and not arrival.broken:
+        arrival.staged.park(work.aside / arrival.delivery.id)
+        deliveries.commit(work.lake, arrival.delivery, judgement, Staged(work.aside / arrival.delivery.id), n_buckets, work.now)
+        return
+    deliveries.commit(work.lake, arrival.delivery, judgement, arrival.staged, n_buckets, work.now)
+    arrival.staged.drop()
 
 
-def bench_for(work: Work) -> Bench:
-    """What this run's deliveries are judged by."""
-    return Bench(work.settings, adapter(work.settings.source), work.now, work.docs)
+def clear_leftovers(*folders: Path) -> None:
+    """Nothing that an earlier run staged or fetched counts."""
+    import shutil
 
-
-def count_users(arrivals: list[Arrival]) -> int:
-    """How many different users the arrivals name: what a new lake's buckets are chosen by."""
-    frames = [frame for arrival in arrivals for frame in (arrival.frames.users, arrival.frames.interactions) if frame is not None]
-    return pl.concat([frame["user_id"] for frame in frames]).n_unique() if frames else 0
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)

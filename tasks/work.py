@@ -18,9 +18,9 @@ from outfitter.errors import LakeError
 from outfitter.evaluation.training import Material
 from outfitter.features.spec import FEATURE_TABLES
 from outfitter.lake.founding import facts
-from outfitter.lake.lock import exclusive
+from outfitter.lake.lock import sole_writer
 from outfitter.lake.snapshot import Snapshot, open_snapshot
-from outfitter.lake.tables import Lake
+from outfitter.lake.tables import Lake, open_lake
 from outfitter.registry.versions import Registry
 from outfitter.settings import Settings, load_settings
 
@@ -37,15 +37,35 @@ class Work:
 
     @cached_property
     def lake(self) -> Lake:
-        return Lake(self.settings.lake_root)
+        return open_lake(self.settings)
 
     @cached_property
     def features(self) -> Lake:
-        return Lake(self.settings.lake_root, FEATURE_TABLES)
+        return open_lake(self.settings, FEATURE_TABLES)
 
     @cached_property
     def registry(self) -> Registry:
         return Registry(self.settings)
+
+    @property
+    def staging(self) -> Path:
+        """Deliveries that have been read and not yet committed; cleared by every run."""
+        return self.settings.home / "staging"
+
+    @property
+    def incoming(self) -> Path:
+        """Objects fetched from a bucket; cleared by every run that ends."""
+        return self.settings.home / "incoming"
+
+    @property
+    def aside(self) -> Path:
+        """Deliveries that were rejected or held, whole, by their ids."""
+        return self.settings.home / "aside"
+
+    @property
+    def targets(self) -> list[str]:
+        """The events that count as a success."""
+        return [name for name, rule in self.settings.events.items() if rule.target]
 
     @property
     def docs(self) -> Path:
@@ -68,5 +88,5 @@ def at_work(now: datetime | None = None, **overrides: Any) -> Iterator[Work]:
     settings.activate()
     settings.prepare_home()
     now = now or flow_run.scheduled_start_time
-    with exclusive(settings.home, now):
+    with sole_writer(settings, now):
         yield Work(settings, now)

@@ -17,9 +17,11 @@ import pytest
 
 from outfitter.cli.app import hush_teardown
 from outfitter.datasets.synthetic import Shop, write_shop
+from tests.s3 import s3, s3_server
 
 atexit.register(hush_teardown)  # the last words of a test run are its result
 
+__all__ = ["s3", "s3_server"]  # fixtures
 REPOSITORY = Path(__file__).parents[1]
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
 TINY = Shop(users=120, items=80, interactions=4_000, days=150, seed=3)

@@ -7,16 +7,16 @@ import re
 from pathlib import Path
 
 import pytest
-import typer
 
-from outfitter.cli.app import app
 from outfitter.settings import Settings, settings_table
+from tests.cli.names import every_command
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "adr" not in path.parts)]
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in DOCUMENTS}
 EVERYTHING = "\n".join(TEXTS.values())
-COMMANDS = dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+COMMANDS = every_command()
+GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
 OPTIONS = {name: {option for parameter in command.params for option in parameter.opts} | {"--help"} for name, command in COMMANDS.items()}
 SOURCES = [path for package in ("flows", "tasks", "models", "expectations", "outfitter") for path in (ROOT / package).rglob("*.py")]
 
@@ -28,11 +28,20 @@ def code(text: str) -> list[str]:
     return [*spans, *(line for block in blocks for line in block.splitlines())]
 
 
+def _command(words: str) -> tuple[str, str]:
+    """The command that a line calls, of a group with the word after it, and the rest."""
+    first, _, rest = words.partition(" ")
+    if first not in GROUPS:
+        return re.match(r"[a-z]+", first).group(), words[len(re.match(r"[a-z]+", first).group()) :]  # type: ignore[union-attr]
+    second, _, rest = rest.partition(" ")
+    return f"{first} {second}", rest
+
+
 CALLS = [
-    (name, match[1], match[2])
+    (name, *_command(match[1]))
     for name, text in TEXTS.items()
     for line in code(text)
-    if (match := re.search(r"(?:^|[\s/])outfitter ([a-z]+)\b(.*)", line))
+    if (match := re.search(r"(?:^|[\s/])outfitter ([a-z]+\b.*)", line))
 ]
 
 
@@ -57,7 +66,7 @@ def test_every_command_and_option_shown_exists(document: str) -> None:
 
 @pytest.mark.parametrize("document", TEXTS)
 def test_every_variable_named_is_a_setting(document: str) -> None:
-    named = {name.split("__")[0] for name in re.findall(r"\bOUTFITTER_([A-Z][A-Z_]*)", TEXTS[document])}
+    named = {name.split("__")[0] for name in re.findall(r"\bOUTFITTER_([A-Z][A-Z0-9_]*)", TEXTS[document])}
     assert named <= {name.upper() for name in Settings.model_fields}
 
 

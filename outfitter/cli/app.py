@@ -6,13 +6,16 @@ import atexit
 import os
 import sys
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from outfitter import __version__
+from outfitter.cli.ledger import deliveries, quarantine
 from outfitter.cli.running import guarded, run_flow
+from outfitter.cli.sources import source
 
 HELP = """The recommender of a fashion retailer's small ML team.
 
@@ -29,9 +32,18 @@ Everything it writes lies in OUTFITTER_HOME (default ./.outfitter). Settings: do
 1 a bug.
 """
 app = typer.Typer(help=HELP, rich_markup_mode="rich", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(deliveries)
+app.add_typer(quarantine, name="quarantine")
+app.add_typer(source, name="source")
 
-Source = Annotated[str | None, typer.Option(help="Adapter that reads the input: synthetic, vibrent or renttherunway.")]
-Folder = Annotated[Path | None, typer.Option("--path", help="Folder with the source's files. The synthetic shop is drawn when left out.")]
+Source = Annotated[str | None, typer.Option(help="Adapter that reads the input; 'outfitter source list' names them.")]
+Where = Annotated[
+    str | None,
+    typer.Option("--path", help="Folder or s3://bucket/prefix with the source's files. The synthetic shop is drawn when left out."),
+]
+Mapping = Annotated[
+    str | None, typer.Option(help="TOML file that maps columns, for the source 'mapped'; by default the folder's outfitter-source.toml.")
+]
 AsOf = Annotated[
     datetime | None,
     typer.Option(
@@ -51,7 +63,7 @@ def version(
 
 
 @app.command()
-def run(source: Source = None, path: Folder = None, as_of: AsOf = None, as_json: Json = False) -> None:
+def run(source: Source = None, path: Where = None, mapping: Mapping = None, as_of: AsOf = None, as_json: Json = False) -> None:
     """Run the whole pipeline: ingest, validate, materialize, train, gate, recommend, monitor.
 
     What is done already is found and skipped: a second run on the same data says so within seconds, and a run that was killed goes on
@@ -59,22 +71,39 @@ def run(source: Source = None, path: Folder = None, as_of: AsOf = None, as_json:
     """
     from outfitter.cli.summary import show
 
-    _exit(run_flow("pipeline", as_json, show, source=source, path=_text(path), as_of=_utc(as_of)))
+    _exit(run_flow("pipeline", as_json, show, source=source, path=path, mapping=mapping, as_of=_utc(as_of)))
 
 
 @app.command()
-def ingest(source: Source = None, path: Folder = None, as_json: Json = False) -> None:
+def ingest(
+    source: Source = None,
+    path: Where = None,
+    mapping: Mapping = None,
+    then_materialize: Annotated[
+        bool,
+        typer.Option("--then-materialize", help="Then bring the newest features up to date, as 'materialize --newest-only' does."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Take in what is new from a source: validated deliveries, quarantined rows, a snapshot.
 
-    A file that cannot be read leaves the lake as it was. Rows that fail an expectation are set aside with their reasons.
+    Rows that fail an expectation are set aside with their reasons. A file that cannot be read, or of which too much fails, is rejected
+    whole, one unlike anything before it is held for a person; neither keeps the others out. See 'outfitter deliveries' and
+    'outfitter quarantine'.
     """
-    _exit(run_flow("ingest", as_json, _facts, source=source, path=_text(path)))
+    _exit(run_flow("ingest", as_json, _facts, source=source, path=path, mapping=mapping, then_materialize=then_materialize))
 
 
 @app.command()
-def materialize(as_of: AsOf = None, as_json: Json = False) -> None:
+def materialize(
+    newest_only: Annotated[
+        bool, typer.Option("--newest-only", help="Bring only the newest features up to date, for those who changed: every night's work.")
+    ] = False,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
     """Compute user and item features and send the newest to the online store."""
-    _exit(run_flow("materialize", as_json, _facts, as_of=_utc(as_of)))
+    _exit(run_flow("materialize", as_json, _facts, newest_only=newest_only, as_of=_utc(as_of)))
 
 
 @app.command()
@@ -95,27 +124,55 @@ def monitor(as_of: AsOf = None, as_json: Json = False) -> None:
     _exit(run_flow("monitor", as_json, _facts, as_of=_utc(as_of)))
 
 
+class Layout(StrEnum):
+    """Named as the sources that read them."""
+
+    synthetic = "synthetic"
+    hm = "hm"
+
+
 @app.command()
 def synth(
     out: Annotated[Path, typer.Option(help="Folder to write the shop into; it must not hold anything else.")],
+    layout: Annotated[
+        Layout, typer.Option("--format", help="How it is written: as our own source, or as the H&M competition data were published.")
+    ] = Layout.synthetic,
     users: Annotated[int, typer.Option(help="Users of the shop.")] = 5_000,
     items: Annotated[int, typer.Option(help="Items in its catalogue.")] = 2_000,
-    interactions: Annotated[int, typer.Option(help="Good rows in total; bad rows come on top.")] = 200_000,
+    interactions: Annotated[
+        int, typer.Option(help="Good rows in total; bad rows come on top. With 'hm' all of them are purchases, a row a unit.")
+    ] = 200_000,
     days: Annotated[int, typer.Option(help="Days it has been open; the last is always 2025-06-30.")] = 365,
     seed: Annotated[int, typer.Option(help="The same seed and numbers give the same bytes.")] = 0,
     taste: Annotated[float, typer.Option(help="Strength of planted taste; 0 switches it off.")] = 1.0,
     drift: Annotated[float, typer.Option(help="Strength of drift over the last 28 days, 0 to 1.")] = 0.0,
-    bad_rows: Annotated[float, typer.Option(help="Bad rows to add, as a share of the good ones, 0 to .5.")] = 0.0,
+    bad_rows: Annotated[
+        float, typer.Option(help="Bad rows to add, as a share of the good ones, 0 to .5. With 'hm' bad_rows.csv lists them.")
+    ] = 0.0,
     images: Annotated[bool, typer.Option("--images", help="Draw a picture of every item.")] = False,
+    daily_files: Annotated[
+        int, typer.Option(help="With 'hm': write the last so many days as transactions_YYYY-MM-DD.csv, a delivery a day.")
+    ] = 0,
 ) -> None:
-    """Draw a synthetic shop: taste, seasons, life cycles, repurchases, prices and texts are planted and can be recovered."""
+    """Draw a synthetic shop: taste, seasons, life cycles, repurchases, prices and texts are planted and can be recovered.
+
+    The published size is --format hm --users 1371980 --items 105542 --interactions 31788324 --days 734.
+    """
+    if daily_files and layout is not Layout.hm:
+        raise typer.BadParameter("only '--format hm' is written with daily files", param_hint="--daily-files")
 
     def draw() -> None:
-        from outfitter.datasets.synthetic import Shop, write_shop
+        from outfitter.datasets.synthetic import Shop, write_hm_shop, write_shop
+
+        def tell(what: str, done: int, total: int) -> None:
+            typer.echo(f"{what} {done} of {total}", err=True)
 
         shop = Shop(users, items, interactions, days, seed, taste=taste, drift=drift, bad_rows=bad_rows, images=images)
-        write_shop(shop, out, lambda what, done, total: typer.echo(f"{what} {done} of {total}", err=True))
-        typer.echo(f"{out}: read it with 'outfitter run --source synthetic --path {out}'")
+        if layout is Layout.hm:
+            write_hm_shop(shop, out, daily_files, tell)
+        else:
+            write_shop(shop, out, tell)
+        typer.echo(f"{out}: read it with 'outfitter run --source {layout.value} --path {out}'")
 
     _exit(guarded(draw))
 
@@ -124,10 +181,6 @@ def _facts(console: Any, result: dict[str, Any], _: Any) -> None:
     """A single stage's result, a line a fact."""
     for name, value in result.items():
         console.print(f"{name:<20} {value}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -44,7 +44,7 @@ def guarded(action: Callable[[], None], as_json: bool = False) -> int:
 
 
 def _run(flow: str, as_json: bool, show: Callable[[Any, dict[str, Any], Settings], None], parameters: dict[str, Any]) -> None:
-    settings = load_settings(source=parameters.get("source"), path=parameters.get("path"))
+    settings = load_settings(**{name: parameters.get(name) for name in ("source", "path", "mapping")})
     if "source" in parameters:
         _refuse_unreadable(settings)
     settings.prepare_home()
@@ -54,13 +54,13 @@ def _run(flow: str, as_json: bool, show: Callable[[Any, dict[str, Any], Settings
 
     from outfitter.cli.engine import prefect_server
     from outfitter.cli.live import watching
-    from outfitter.lake.lock import exclusive
+    from outfitter.lake.lock import sole_writer
 
     now, terminal = datetime.now(UTC), Console(stderr=True)
     with ExitStack() as stack:
         if as_json:  # libraries print; standard output is the result's alone
             stack.enter_context(redirect_stdout(sys.stderr))
-        stack.enter_context(exclusive(settings.home, now))
+        stack.enter_context(sole_writer(settings, now))
         with terminal.status("starting Prefect and loading libraries") if terminal.is_terminal else nullcontext():
             ready = stack.enter_context(prefect_server(settings))
             call = getattr(import_module(f"flows.{flow}"), flow)
@@ -78,10 +78,12 @@ def _run(flow: str, as_json: bool, show: Callable[[Any, dict[str, Any], Settings
 def _refuse_unreadable(settings: Settings) -> None:
     """What is plainly not there is told before anything is started: an unknown source, a missing folder or file."""
     from outfitter.datasets import adapter
+    from outfitter.lake.sources import open_source
 
-    reader = adapter(settings.source)
+    reader = adapter(settings.source, settings)
     if settings.path is not None:
-        reader.discover(settings.path)
+        source = open_source(settings)
+        reader.discover([one.name for one in source.list()], source.where)
 
 
 def _without_heartbeats() -> AbstractContextManager[Any]:
@@ -99,7 +101,7 @@ def _quieten() -> None:
 
 
 def _disk_was_full(error: BaseException) -> bool:
-    from outfitter.lake.tables import is_disk_full
+    from outfitter.lake.failures import is_disk_full
 
     causes: BaseException | None = error
     while causes is not None:

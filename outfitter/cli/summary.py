@@ -94,6 +94,7 @@ def _decisions(train: dict[str, Any]) -> RenderableType:
     for decision in train["decisions"]:
         rival = f" against {decision['champion']}" if decision["champion"] else ""
         rows[f"{decision['challenger']}{rival}"] = f"{decision['verdict'].upper()}: {decision['reason']}"
+    rows["leaks"] = train["leaks"]["line"]
     rows["in production"] = f"{train['champion']['model']} (version {train['champion']['version']})"
     return _facts("The gate", rows)
 

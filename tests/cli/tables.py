@@ -12,7 +12,7 @@ from outfitter.schema import TABLES
 
 CLOCKS = ("ingested_at", "created_at", "finished_at", "decided_at", "published_at", "checked_at", "modified")
 BY_CHANCE = {
-    "deliveries": ["validation_id"],  # the moment from which on a timestamp lies in the future is part of what was asked
+    "deliveries": ["validation_id", "tag", "profile"],  # the moment of the run is part of what was asked; a tag is the file's own
     "stages": ["outputs"],
     "promotions": ["record", "reason"],
     "snapshots": ["versions"],

@@ -1,7 +1,11 @@
-"""A file that cannot be what it is said to be: one clear error, and the lake stays as it was."""
+"""A file that cannot be what it is said to be: it is rejected with a clear reason, and keeps nothing else out.
+
+Where there is no source at all, or nothing is left to work with, that reason is the command's one error.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +19,7 @@ from tests.cli import vibrent
 from tests.cli.commands import Call, lake_files, one_clear_error
 from tests.conftest import Outcome
 
-MORE = vibrent.outfits(7)  # good, and not in the lake yet: it must not get in beside a bad file
+MORE = vibrent.outfits(7)  # good, and not in the lake yet: it gets in beside a bad file
 GOOD = vibrent.rentals(40)
 HEADER, ROWS = GOOD.split("\n", 1)
 
@@ -90,7 +94,8 @@ def told(tmp_path_factory: pytest.TempPathFactory, ingested: dict[str, Path], to
             home = root / f"{name}-{state}-home"
             if state == "used":
                 shutil.copytree(ingested[source], home)
-            calls.append(Call(home, ("ingest", "--source", source, "--path", folder)))
+            options = ("--json",) if state == "used" else ()
+            calls.append(Call(home, ("ingest", "--source", source, "--path", folder, *options)))
             keys.append((name, state))
     before = [lake_files(call.home) for call in calls]
     outcomes = together(calls)
@@ -107,13 +112,38 @@ def _bad_folders(root: Path) -> list[tuple[str, Path, str]]:
     return folders + [(name, *place) for name, place in zip(PLACES, places, strict=True)]
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_one_clear_error_and_the_lake_stays_as_it_was(told: dict[tuple[str, str], Told], name: str) -> None:
+NOWHERE = ("missing file", "missing folder", "a file as folder")
+"""Cases in which there is no source to read."""
+
+
+@pytest.mark.parametrize("name", NOWHERE)
+def test_without_a_source_there_is_one_clear_error_and_the_lake_stays_as_it_was(told: dict[tuple[str, str], Told], name: str) -> None:
     used, new = told[name, "used"], told[name, "new"]
-    for one in (used, new):
-        message = one_clear_error(one.outcome)
-        assert all(part in message for part in CASES[name]), message
-        assert one.outcome.stdout.strip() == ""
+    assert used.outcome.code == 2
+    assert all(part in used.outcome.stderr + used.outcome.stdout for part in CASES[name])
+    message = one_clear_error(new.outcome)
+    assert all(part in message for part in CASES[name]), message
     assert used.before == used.after
     assert any(path.startswith("interactions/") for path in used.before), "there was nothing to spoil"
     assert new.after == {}
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - set(NOWHERE)))
+def test_a_bad_file_is_rejected_with_its_reason_and_keeps_no_other_out(told: dict[tuple[str, str], Told], name: str) -> None:
+    result = told[name, "used"].outcome.result
+    ((file, reason),) = result["stopped"].items()
+    assert all(part in reason for part in CASES[name]), reason
+    assert result["interactions"] == (40 if name in ("bad catalogue", "truncated Parquet") else 30)
+    assert result["items"] == (40 if name == "truncated Parquet" else 7 if file == "rentals.csv" else 6)
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - set(NOWHERE) - {"bad catalogue"}))
+def test_where_nothing_is_left_its_reason_is_the_error(told: dict[tuple[str, str], Told], name: str) -> None:
+    message = one_clear_error(told[name, "new"].outcome)
+    assert all(part in message for part in CASES[name]), message
+
+
+def test_without_its_catalogue_a_shop_is_taken_in_all_the_same(told: dict[tuple[str, str], Told]) -> None:
+    new = told["bad catalogue", "new"]
+    assert new.outcome.code == 0, new.outcome.stderr
+    assert re.search(r"stub_items +[1-9]", new.outcome.stdout)

@@ -23,8 +23,9 @@ POINTS = [
     f"{APPEND}:interactions:after:2",  # ingest: between two Delta commits of one delivery
     f"{APPEND}:deliveries:after:3",  # ingest: between two deliveries
     f"{APPEND}:user_features:after:2",  # materialize: between the user and the item rows of a cut-off
-    f"{APPEND}:stages:before:1",  # materialize: done, but not yet written down
+    f"{APPEND}:stages:before:2",  # materialize: online, but the stage not yet written down
     f"{REGISTRY}.log:after:2",  # train: a run logged, the candidate not written down
+    f"{REGISTRY}.annotate:after:2",  # train: what the leak checks found noted on two runs of four
     f"{REGISTRY}.register:after:1",  # train: a version registered, the decision not
     f"{REGISTRY}.promote:before:1",  # train: decided, the alias not moved
     f"{APPEND}:promotions:after:1",  # train: between the challenge's decision and its alias
@@ -87,8 +88,8 @@ def test_killed_at_every_task_boundary(home: Path, killed: Callable[[str], int],
         deaths += 1
         assert deaths < 200, "the chain of kills does not end"
     names = {line.split("#")[0] for line in boundaries.read_text().splitlines()}
-    assert {"discover", "read", "validate", "commit", "compute features", "materialize online", "fit", "bootstrap", "gate"} <= names
-    assert {"recommend bucket", "validate batch", "publish", "compare windows", "record verdict", "emit event"} <= names
+    assert {"discover", "stage", "judge", "commit", "compute features", "materialize online", "fit", "bootstrap", "gate"} <= names
+    assert {"search leaks", "recommend bucket", "validate batch", "publish", "compare windows", "record verdict", "emit event"} <= names
     assert deaths == len(boundaries.read_text().splitlines())
     same(contents(home), contents(undisturbed))
     assert versions(home) == versions(undisturbed)
