@@ -72,6 +72,7 @@ class Destination:
 def renew(work: Work, snapshot: Snapshot, cutoff: datetime) -> Lineage:
     """Bring the newest rows up to ``cutoff``, computing only the users who changed."""
     report("materialize", f"newest features as of {cutoff:%Y-%m-%d}")
+    feature_repo.import_meanwhile()
     return newest.renew(work.features, snapshot, cutoff, work.targets, work.now)
 
 

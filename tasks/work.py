@@ -8,21 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from outfitter.errors import LakeError
-from outfitter.evaluation.training import Material
 from outfitter.features.spec import FEATURE_TABLES
 from outfitter.lake.founding import facts
 from outfitter.lake.lock import sole_writer
 from outfitter.lake.snapshot import Snapshot, open_snapshot
 from outfitter.lake.tables import Lake, open_lake
-from outfitter.registry.versions import Registry
 from outfitter.settings import Settings, load_settings
+
+if TYPE_CHECKING:  # a day's ingest needs neither the models nor MLflow, which take seconds to import
+    from outfitter.evaluation.training import Material
+    from outfitter.registry.versions import Registry
 
 THREADS = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=2))
 """Tasks that run side by side in this process; each of them uses the cores it needs."""
@@ -45,6 +47,8 @@ class Work:
 
     @cached_property
     def registry(self) -> Registry:
+        from outfitter.registry.versions import Registry
+
         return Registry(self.settings)
 
     @property
@@ -78,6 +82,8 @@ class Work:
         return open_snapshot(self.lake)
 
     def material(self, snapshot: Snapshot, materialization: str) -> Material:
+        from outfitter.evaluation.training import Material
+
         return Material(snapshot, self.features, materialization, self.settings)
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
+from outfitter.lake.failures import readable_failures
+
 
 @dataclass(frozen=True)
 class Staged:
@@ -31,7 +33,8 @@ class Staged:
         if rows is None or rows.is_empty():
             return
         number = len(self.parts(table))
-        rows.write_parquet(self.folder / f"{table}-{number:05d}.parquet", compression="lz4")
+        with readable_failures(f"staged {table}"):
+            rows.write_parquet(self.folder / f"{table}-{number:05d}.parquet", compression="lz4")
 
     def parts(self, table: str) -> list[Path]:
         """The files of a table, in the order of the delivery's rows."""

@@ -67,7 +67,7 @@ def test_an_error_is_a_document_too(told: dict[str, Outcome]) -> None:
     assert told["as json"].code == 2
     assert told["as json"].result["error"] == "SourceError"
     assert told["as json"].result["message"] in told["as json"].stderr
-    assert "renttherunway, synthetic, vibrent" in told["as json"].result["hint"]
+    assert "renttherunway, sequences, synthetic, vibrent" in told["as json"].result["hint"]
 
 
 def test_a_bad_date_names_the_option_and_the_formats(told: dict[str, Outcome]) -> None:

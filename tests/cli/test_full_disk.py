@@ -63,17 +63,17 @@ def half_way(home: Path) -> None:
     assert rows["interactions"] == rows["snapshots"] == 0
 
 
-def full(outcome: Outcome) -> None:
+def full(outcome: Outcome, what: str) -> None:
     message = one_clear_error(outcome)
-    assert "the disk is full: 'interactions' could not be written" in message
+    assert f"the disk is full: '{what}' could not be written" in message
     assert "run the same command again" in message
 
 
 def test_a_file_that_cannot_grow_further(undisturbed: Path, shop: Path, tmp_path: Path, together: Together) -> None:
     home = tmp_path / "home"
     (cut_short,) = together([ingest(home, shop)], largest_file=LARGEST)
-    full(cut_short)
-    half_way(home)
+    full(cut_short, "staged interactions")
+    assert not (home / "lake").exists()
     (again,) = together([ingest(home, shop)])
     assert again.code == 0, again.stderr
     same(contents(undisturbed), contents(home))
@@ -81,7 +81,7 @@ def test_a_file_that_cannot_grow_further(undisturbed: Path, shop: Path, tmp_path
 
 def test_a_disk_without_space(undisturbed: Path, shop: Path, small_disk: Path, together: Together) -> None:
     (cut_short,) = together([ingest(small_disk, shop)])
-    full(cut_short)
+    full(cut_short, "interactions")
     half_way(small_disk)
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk / "lake")], check=True)
     (again,) = together([ingest(small_disk, shop)])

@@ -83,12 +83,18 @@ def active(settings: Settings) -> Iterator[Settings]:
     before = dict(os.environ)
     try:
         settings.activate()
-        sys.modules.pop("feature_repo.definitions", None)
+        _forget_definitions()
         yield settings
     finally:
-        sys.modules.pop("feature_repo.definitions", None)
+        _forget_definitions()
         os.environ.clear()
         os.environ.update(before)
+
+
+def _forget_definitions() -> None:
+    """A package keeps a module that was imported from it as an attribute: out of ``sys.modules`` alone it would be found again."""
+    sys.modules.pop("feature_repo.definitions", None)
+    vars(feature_repo).pop("definitions", None)
 
 
 @pytest.fixture(scope="session")
