@@ -63,7 +63,7 @@ def _ingest(work: Work) -> dict[str, Any]:
 def _take_in(work: Work, arrivals: list[Arrival], bench: Bench, listing: Listing) -> list[Judged]:
     """Judge and commit one delivery after the other: each is compared with what came before it in time."""
     buckets = work.settings.n_buckets or default_buckets(count_users([arrival.staged for arrival in arrivals]))
-    known = found(work.lake, buckets, bench.adapter.name, work.now)
+    known = found(work.lake, buckets, bench.adapter.name, work.now, bench.adapter.synthetic_time)
     sweep(work.lake)
     judged = []
     for number, arrival in enumerate(sorted(arrivals, key=lambda one: one.order), start=1):

@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 from prefect import flow
 
-from outfitter.datasets import adapter
 from outfitter.errors import LakeError, NotEnoughData, SettingsError
 from outfitter.features.asof import Windows
 from outfitter.features.lineage import Point, point_of
@@ -54,7 +53,7 @@ def materialization_of(work: Work, snapshot: Snapshot, as_of: datetime) -> str:
 def refuse_synthetic_time(work: Work) -> None:
     """Raises LakeError for a source without times: windows, ages and cut-offs would be made of row numbers."""
     known = facts(work.lake)
-    if known and adapter(known.source, work.settings).synthetic_time:
+    if known and known.synthetic_time:
         raise LakeError(
             f"the source '{known.source}' has no times: an event's day is only its place in its sequence",
             "Features and windows need times; such data serves to compare sequence models.",

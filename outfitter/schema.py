@@ -134,7 +134,13 @@ SNAPSHOTS: Schema = {
     "created_at": UTC_TIME,
 }
 STAGES: Schema = {"stage": STRING, "fingerprint": STRING, "outputs": STRING, "finished_at": UTC_TIME}
-LAKE: Schema = {"n_buckets": COUNT, "source": STRING, "schema_version": COUNT, "created_at": UTC_TIME}
+LAKE: Schema = {
+    "n_buckets": COUNT,
+    "source": STRING,
+    "synthetic_time": pl.Boolean(),  # timestamps are positions, not times
+    "schema_version": COUNT,
+    "created_at": UTC_TIME,
+}
 RECOMMENDATIONS: Schema = {
     "batch_id": STRING,
     "bucket": KEY,

@@ -69,6 +69,8 @@ def show(
 
         lake = _lake()
         row = find(lake, delivery)
+        if not as_json and row["status"] != "accepted":
+            _parked(row, rows)
         aside = lake.scan("quarantine").filter(pl.col("delivery_id") == row["delivery_id"]).sort("table", "row").head(rows).collect()
         if not as_json:
             _console().print(_sentence(row), highlight=False)
@@ -113,6 +115,28 @@ def set_aside(lake: Lake) -> pl.DataFrame:
     return rows.filter((pl.col("rows") > 0) | (pl.col("status") != "accepted") | pl.col("reasons").is_not_null())
 
 
+def _parked(row: dict[str, Any], rows: int) -> None:
+    """The first rows of a delivery that waits as a whole, and how to let it in."""
+    import polars as pl
+
+    from outfitter.lake.staging import Staged
+    from outfitter.settings import load_settings
+
+    found = Staged(load_settings().home / "aside" / row["delivery_id"]).scan(row["role"])
+    if found is None:
+        return
+    first = found.head(rows).collect()
+    told = first.select(
+        table=pl.lit(row["role"]),
+        row="sequence",
+        reasons=pl.lit([f"the delivery is {row['status']}"]),
+        content=pl.struct(pl.exclude("sequence", "unreadable")).struct.json_encode(),
+    )
+    console = _console()
+    console.print(_rows_table(told, f"the first {told.height:,} rows that passed by themselves"))
+    console.print(f'To let it in: outfitter quarantine release {row["delivery_id"][:8]} --reason "..."', highlight=False)
+
+
 def _lake() -> Lake:
     """The lake of this home. Raises LakeError before the first ingest."""
     from outfitter.errors import LakeError
@@ -155,7 +179,7 @@ def _status(status: str) -> str:
 def _delivery_table(rows: pl.DataFrame) -> Any:
     from rich.markup import escape
 
-    table = _table(f"{rows.height:,} deliveries", "object", "id", "status", "in", "accepted", "aside", "events", "what to know")
+    table = _table(f"deliveries: {rows.height:,}", "object", "id", "status", "in", "accepted", "aside", "events", "what to know")
     for row in rows.iter_rows(named=True):
         counts = [f"{row[name]:,}" for name in ("rows_in", "rows_accepted", "rows_quarantined")]
         events = f"{row['first_event']:%Y-%m-%d} to {row['last_event']:%Y-%m-%d}" if row["first_event"] else ""
@@ -167,17 +191,17 @@ def _delivery_table(rows: pl.DataFrame) -> Any:
 def _aside_table(rows: pl.DataFrame) -> Any:
     from rich.markup import escape
 
-    table = _table(f"{rows.height:,} deliveries with something set aside", "object", "id", "status", "rows", "reasons")
+    table = _table(f"deliveries with something set aside: {rows.height:,}", "object", "id", "status", "rows", "reasons")
     for row in rows.iter_rows(named=True):
         told = "\n".join([row["reason"] or "", *(row["reasons"] or ())]).strip()
         table.add_row(escape(row["object"]), row["delivery_id"][:8], _status(row["status"]), f"{row['rows']:,}", escape(told))
     return table
 
 
-def _rows_table(rows: pl.DataFrame) -> Any:
+def _rows_table(rows: pl.DataFrame, title: str = "") -> Any:
     from rich.markup import escape
 
-    table = _table(f"{rows.height:,} rows that failed", "table", "row", "reasons", "content")
+    table = _table(title or f"rows that failed: {rows.height:,}", "table", "row", "reasons", "content")
     for row in rows.iter_rows(named=True):
         table.add_row(row["table"], f"{row['row']:,}", escape("\n".join(row["reasons"])), escape(row["content"]))
     return table

@@ -61,8 +61,9 @@ class HMAdapter(Adapter):
             odd = [name for name in names if name != published and name.lower() == published]
             if odd:
                 raise SourceError(f"{where} holds {odd[0]}, which source {self.name!r} knows as {published}", "Rename it")
-            found |= dict.fromkeys([published] if published in names else [], role)
-            found |= dict.fromkeys(matching(names, later), role)
+            for end in ("", ".gz"):
+                found |= dict.fromkeys([published + end] if published + end in names else [], role)
+                found |= dict.fromkeys(matching(names, later + end), role)
         if not found:
             wanted = FILES["interactions"][0]
             raise SourceError(f"{where} lacks {wanted}, which source {self.name!r} needs", instead(names, wanted))

@@ -162,10 +162,14 @@ def _int64(keys: pl.Series) -> Keys:
     return keys.to_numpy().astype(np.int64)
 
 
+NOBODY = -1  # a key that no user and no item has
+
+
 def read_online(store: FeatureStore, user_keys: Sequence[int], item_keys: Sequence[int]) -> dict[str, dict[str, list[Any]]]:
     """The packed rows of these users and items through the feature service, as serving will get them."""
-    count = max(len(user_keys), len(item_keys)) if user_keys and item_keys else 0
-    asked = [{"user_key": user_keys[at % len(user_keys)], "item_key": item_keys[at % len(item_keys)]} for at in range(count)]
+    people, goods = user_keys or [NOBODY], item_keys or [NOBODY]  # the service is asked for pairs
+    count = max(len(user_keys), len(item_keys))
+    asked = [{"user_key": people[at % len(people)], "item_key": goods[at % len(goods)]} for at in range(count)]
     if not asked:
         return {"users": {"profile": [], "last50": []}, "items": {"item_profile": []}}
     found = store.get_online_features(store.get_feature_service(f"serving_v{FEATURES_VERSION}"), asked).to_dict()

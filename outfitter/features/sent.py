@@ -83,9 +83,10 @@ def answering(settings: Settings) -> Iterator[None]:
             f"the online store {settings.online_store_shown} does not answer as it should: {error}",
             "Start or mend it, or change the setting online_store (OUTFITTER_ONLINE_STORE).",
         ) from error
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         raise StoreError(
-            f"the online store '{settings.online_file}' cannot be used: {error}", "Free some space, or move the file away."
+            f"the online store '{settings.online_file}' cannot be used: {error}",
+            "Free some space; or move the file away: the next run fills a new one from the lake.",
         ) from error
 
 

@@ -11,7 +11,7 @@ from outfitter.errors import LakeError
 from outfitter.lake.tables import Lake
 from outfitter.schema import TABLES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Facts:
 
     n_buckets: int
     source: str
+    synthetic_time: bool = False
 
 
 def facts(lake: Lake) -> Facts | None:
@@ -35,18 +36,18 @@ def facts(lake: Lake) -> Facts | None:
             f"the lake '{lake.root}' has schema version {row['schema_version']}, this program reads {SCHEMA_VERSION}",
             "Use the version of outfitter that wrote it, or start a new home.",
         )
-    return Facts(row["n_buckets"], row["source"])
+    return Facts(row["n_buckets"], row["source"], row["synthetic_time"])
 
 
-def found(lake: Lake, n_buckets: int, source: str, at: datetime) -> Facts:
+def found(lake: Lake, n_buckets: int, source: str, at: datetime, synthetic_time: bool = False) -> Facts:
     """Make all tables, and last the row that says the lake exists; returns the facts of a lake that is there already."""
     if (known := facts(lake)) is not None:
         return known
     for table in TABLES:
         lake.create(table)
-    row = {"n_buckets": [n_buckets], "source": [source], "schema_version": [SCHEMA_VERSION], "created_at": [at]}
-    lake.append("lake", pl.DataFrame(row), transaction="founded")
-    return Facts(n_buckets, source)
+    row = {"n_buckets": n_buckets, "source": source, "synthetic_time": synthetic_time, "schema_version": SCHEMA_VERSION, "created_at": at}
+    lake.append("lake", pl.DataFrame([row]), transaction="founded")
+    return Facts(n_buckets, source, synthetic_time)
 
 
 def refuse_other_source(lake: Lake, source: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from outfitter.errors import LakeError
-from outfitter.lake.deliveries import Delivery, Judgement, commit, outdated, sweep
+from outfitter.lake.deliveries import CONTENT_TABLES, Delivery, Judgement, commit, outdated, sweep
 from outfitter.lake.founding import facts
 from outfitter.lake.staging import Staged
 from outfitter.lake.tables import Lake
@@ -39,6 +39,8 @@ def release(lake: Lake, aside: Path, named: str, reason: str, at: datetime) -> d
     aside: the folder of parked deliveries. Rows that failed stay in quarantine. Raises LakeError when the delivery counts already, when a
     newer version of its object does, or when nothing of it was kept because its file could not be read.
     """
+    if not reason.strip():
+        raise LakeError("a release needs a reason", "Say why these rows may go in after all: it is kept in the ledger (--reason TEXT).")
     row = find(lake, named)
     delivery = Delivery(row["delivery_id"], row["source"], row["object"], row["modified"], row["role"], row["tag"])
     parked = Staged(aside / delivery.id)
@@ -47,9 +49,14 @@ def release(lake: Lake, aside: Path, named: str, reason: str, at: datetime) -> d
     ledger = lake.read("deliveries")
     if outdated(ledger, delivery):
         raise LakeError(f"a newer version of {delivery.object} has been accepted since {delivery.id[:8]}", "There is nothing to release.")
-    if not any(parked.parts(table) for table in ("users", "items", "interactions")):
+    if not row["validation_id"]:
         raise LakeError(
             f"nothing of {delivery.object} ({delivery.id[:8]}) was kept: {row['reason']}", "Mend the file and deliver it again."
+        )
+    if not any(parked.parts(table) for table in CONTENT_TABLES):
+        raise LakeError(
+            f"the rows of {delivery.object} ({delivery.id[:8]}) are not in '{parked.folder}' any more",
+            "Change the file in any way, a blank line at its end will do, and deliver it again: it is then judged anew.",
         )
     known = facts(lake)
     assert known is not None
