@@ -50,14 +50,14 @@ def _ingest(work: Work) -> dict[str, Any]:
     settings = with_source(work.settings)
     bench = bench_for(work, settings)
     listing = look(settings, bench)
-    offers = discover(work, listing, bench)
-    arrivals = [arrival for offer in offers if (arrival := stage(work, listing.source, offer, bench)) is not None]
+    news = discover(work, listing, bench)
+    arrivals = [arrival for offer in news.offers if (arrival := stage(work, listing.source, offer, bench)) is not None]
     judged = _take_in(work, arrivals, bench, listing) if arrivals else []
     if judged:
         build_docs(work.docs)
     snapshot = _snapshot(work)
     clear_leftovers(work.staging, work.incoming, *_outlived(work))
-    return _summary(work, judged, snapshot)
+    return _summary(work, judged, snapshot) | {"ignored": news.ignored}
 
 
 def _take_in(work: Work, arrivals: list[Arrival], bench: Bench, listing: Listing) -> list[Judged]:

@@ -114,7 +114,7 @@ DELIVERIES: Schema = {
     "tag": STRING,  # what the source says of the version: an unchanged tag is not fetched again
     "generation": COUNT,  # how many versions of this object came before
     "role": STRING,  # items | users | interactions
-    "status": STRING,  # accepted | rejected | held
+    "status": STRING,  # accepted | rejected | held | withdrawn (its content counts under another name now)
     "rows_in": LONG,
     "rows_accepted": LONG,
     "rows_quarantined": LONG,

@@ -18,7 +18,7 @@ from expectations.profile import Profile
 from outfitter.datasets import adapter
 from outfitter.datasets.base import Role, SourceFile
 from outfitter.errors import SettingsError, SourceError
-from outfitter.lake import deliveries
+from outfitter.lake import deliveries, renames
 from outfitter.lake.deliveries import Delivery, Judgement
 from outfitter.lake.founding import facts
 from outfitter.lake.sources import Source, SourceObject, open_source
@@ -31,6 +31,7 @@ from tasks.work import Work
 log = logging.getLogger("outfitter.ingestion")
 READ_FIRST = ("items", "users", "interactions")
 SIFTED = ("interactions", "items", "users", "quarantine")
+OLDER = "it was last changed before the version that is in the lake; touch it if it is to count"
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -60,6 +61,14 @@ class Offer:
     object: SourceObject
     file: SourceFile
     delivery: Delivery
+
+
+@dataclass(frozen=True)
+class News:
+    """What is new to the ledger, and what is not looked at and why, by object."""
+
+    offers: list[Offer]
+    ignored: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -104,23 +113,30 @@ def look(settings: Settings, bench: Bench) -> Listing:
 
 
 @task(name="discover", cache_policy=NO_CACHE)
-def discover(work: Work, listing: Listing, bench: Bench) -> list[Offer]:
+def discover(work: Work, listing: Listing, bench: Bench) -> News:
     """The objects that are new to the ledger, each with its place in its object's history. What has not changed is not fetched."""
     ledger = work.lake.read("deliveries") if facts(work.lake) else empty(DELIVERIES)
     known = deliveries.known_tags(ledger, bench.rules)
     changed = [listing.objects[name] for name in listing.roles if (name, listing.objects[name].tag) not in known]
-    offers = {}
+    offers: dict[str, Offer] = {}
+    ignored: dict[str, str] = {}
     for number, one in enumerate(changed, start=1):
         report("ingest", f"looking at {one.name}", done=number, total=len(changed))
         try:
             offers[one.name] = _offer(work, listing, one, bench)
         except SourceError as error:  # gone or changed since it was listed: the next run sees what is there then
-            log.warning("%s", error)
+            ignored[one.name] = str(error)
             continue
         if deliveries.outdated(ledger, offers[one.name].delivery):
-            log.warning("%s is ignored: it was last changed before the version that is in the lake; touch it if it is to count", one.name)
-    placed = deliveries.place_all(ledger, [offer.delivery for offer in offers.values()], bench.rules)
-    return [replace(offers[delivery.object], delivery=delivery) for delivery in placed]
+            ignored[one.name] = OLDER
+    offered = [offer.delivery for offer in offers.values()]
+    if moved := renames.renames(ledger, offered, listing.objects):
+        renames.record(work.lake, moved, work.now)
+        ledger = work.lake.read("deliveries")
+    placed = deliveries.place_all(ledger, offered, bench.rules)
+    for name, why in ignored.items():
+        log.warning("%s is ignored: %s", name, why)
+    return News([replace(offers[delivery.object], delivery=delivery) for delivery in placed], ignored)
 
 
 def _offer(work: Work, listing: Listing, one: SourceObject, bench: Bench) -> Offer:
@@ -199,9 +215,10 @@ def described_users(work: Work) -> pl.Series:
 def past(work: Work, delivery: Delivery, profile: Profile) -> pl.DataFrame:
     """The ledger's rows of accepted deliveries like this one whose events came before, in the order of events."""
     ledger = work.lake.read("deliveries")
-    live = pl.col("delivery_id").is_in(deliveries.live_ids(ledger)) & (pl.col("status") == "accepted")
-    like = live & (pl.col("role") == delivery.role) & (pl.col("object") != delivery.object)
-    rows = ledger.filter(like if profile.first_event is None else like & (pl.col("first_event") < profile.first_event))
+    like = (pl.col("role") == delivery.role) & (pl.col("object") != delivery.object)
+    rows = deliveries.live_rows(ledger).filter(
+        like if profile.first_event is None else like & (pl.col("first_event") < profile.first_event)
+    )
     return rows.sort("first_event", "ingested_at", "object")
 
 

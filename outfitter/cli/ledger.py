@@ -21,7 +21,7 @@ quarantine = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Named = Annotated[str, typer.Argument(help="A delivery's id (its beginning will do) or the name of its object.")]
-COLOURS = {"accepted": "green", "rejected": "red", "held": "yellow"}
+COLOURS = {"accepted": "green", "rejected": "red", "held": "yellow", "withdrawn": "dim"}
 
 
 def deliveries(
@@ -164,9 +164,10 @@ def _console() -> Any:
 
 
 def _table(title: str, *columns: str) -> Any:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1))
     for name in columns:
         table.add_column(name, overflow="fold", justify="right" if name in ("in", "accepted", "aside", "row", "rows") else "left")
     return table
@@ -177,15 +178,26 @@ def _status(status: str) -> str:
 
 
 def _delivery_table(rows: pl.DataFrame) -> Any:
+    """A line a delivery; what there is to say of some stands below, where it has the whole width."""
+    from rich.console import Group
     from rich.markup import escape
 
-    table = _table(f"deliveries: {rows.height:,}", "object", "id", "status", "in", "accepted", "aside", "events", "what to know")
+    table = _table(f"deliveries: {rows.height:,}", "object", "id", "status", "in", "accepted", "aside", "events")
+    notes = []
     for row in rows.iter_rows(named=True):
         counts = [f"{row[name]:,}" for name in ("rows_in", "rows_accepted", "rows_quarantined")]
-        events = f"{row['first_event']:%Y-%m-%d} to {row['last_event']:%Y-%m-%d}" if row["first_event"] else ""
-        told = "\n".join([row["reason"] or "", *(row["warnings"] or ())]).strip()
-        table.add_row(escape(row["object"]), row["delivery_id"][:8], _status(row["status"]), *counts, events, escape(told))
-    return table
+        table.add_row(escape(row["object"]), row["delivery_id"][:8], _status(row["status"]), *counts, _events(row))
+        said = [row["reason"] or "", *(row["warnings"] or ())]
+        notes += [f"{escape(row['object'])} ({row['delivery_id'][:8]}): {escape(one)}" for one in said if one]
+    return Group(table, *notes)
+
+
+def _events(row: dict[str, Any]) -> str:
+    """The days of its events."""
+    if not row["first_event"]:
+        return ""
+    days = sorted({f"{row[name]:%Y-%m-%d}" for name in ("first_event", "last_event")})
+    return "\n".join(days)
 
 
 def _aside_table(rows: pl.DataFrame) -> Any:

@@ -16,6 +16,8 @@ from rich.text import Text
 from outfitter.settings import Settings
 
 METRICS = (("ndcg", "NDCG"), ("recall", "Recall"), ("map", "MAP"))
+MOST_TOLD = 8
+"""Warnings that the summary shows; the ledger has them all."""
 
 
 def show(console: Console, result: dict[str, Any], settings: Settings) -> None:
@@ -54,6 +56,14 @@ def _data(ingest: dict[str, Any]) -> RenderableType:
         rows["quarantined"] = "\n".join(f"{count:>7,}  {reason}" for reason, count in ingest["quarantine_reasons"].items())
     for name, why in ingest["stopped"].items():
         rows[f"STOPPED {name}"] = why
+    for name, why in ingest["held"].items():
+        rows[f"HELD {name}"] = f"{why} (see: outfitter quarantine show {name})"
+    odd = [f"{name}: {told}" for name, warnings in ingest["warnings"].items() for told in warnings]
+    odd += [f"{name} is ignored: {why}" for name, why in ingest["ignored"].items()]
+    if odd:
+        rows["odd"] = "\n".join(
+            [*odd[:MOST_TOLD], *([f"and {len(odd) - MOST_TOLD} more: outfitter deliveries"] if len(odd) > MOST_TOLD else [])]
+        )
     if ingest["stub_items"]:
         rows["warning"] = f"{_count(ingest['stub_items'], 'item')} not in the catalogue: kept as stubs, never recommended until catalogued"
     return _facts("Data", rows)

@@ -26,6 +26,7 @@ SLICE = 4_000_000
 CONTENT_TABLES = ("users", "items", "interactions", "quarantine")
 
 Status = Literal["accepted", "rejected", "held"]
+ASIDE = ("rejected", "held")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def place(ledger: pl.DataFrame, delivery: Delivery, rules: str) -> Delivery | No
     Not new are: the same content again under whatever name, and a version older than the one accepted (newest modification wins,
     ties by hash). A content that was rejected or held is judged again only when the rules have changed.
     """
-    same = ledger.filter((pl.col("delivery_id") == delivery.id) & (pl.col("status") != "accepted"))
+    same = ledger.filter((pl.col("delivery_id") == delivery.id) & pl.col("status").is_in(ASIDE))
     if same.filter(pl.col("rules") == rules).height:
         return None
     if delivery.id in live_ids(ledger) or outdated(ledger, delivery):
@@ -96,7 +97,7 @@ def place_all(ledger: pl.DataFrame, offered: Sequence[Delivery], rules: str) -> 
 
 def outdated(ledger: pl.DataFrame, delivery: Delivery) -> bool:
     """Whether a newer version of the same object was accepted before, and this content counts nowhere."""
-    accepted = ledger.filter((pl.col("object") == delivery.object) & (pl.col("status") == "accepted")).sort("generation").tail(1)
+    accepted = live_rows(ledger).filter(pl.col("object") == delivery.object)
     newest = [(row["modified"], row["delivery_id"]) for row in accepted.iter_rows(named=True)]
     return bool(newest) and (delivery.modified, delivery.id) < newest[0] and delivery.id not in live_ids(ledger)
 
@@ -112,10 +113,16 @@ def _next(ledger: pl.DataFrame, delivery: Delivery) -> Delivery:
     return replace(delivery, generation=ledger.filter(pl.col("object") == delivery.object).height)
 
 
+def live_rows(ledger: pl.DataFrame) -> pl.DataFrame:
+    """The ledger's rows of the deliveries that count: the newest accepted version of each object that has not been withdrawn since."""
+    said = ledger.filter(~pl.col("status").is_in(ASIDE)).sort("generation")
+    newest = said.group_by("object", maintain_order=True).last().select(ledger.columns)
+    return newest.filter(pl.col("status") == "accepted")
+
+
 def live_ids(ledger: pl.DataFrame) -> list[str]:
-    """The deliveries that count: the newest accepted version of each object."""
-    accepted = ledger.filter(pl.col("status") == "accepted").sort("generation")
-    return accepted.group_by("object", maintain_order=True).last()["delivery_id"].to_list()
+    """The ids of the deliveries that count."""
+    return live_rows(ledger)["delivery_id"].to_list()
 
 
 def commit(lake: Lake, delivery: Delivery, judgement: Judgement, staged: Staged, n_buckets: int, at: datetime) -> None:
@@ -169,7 +176,7 @@ def sweep(lake: Lake) -> list[str]:
     ledger = lake.read("deliveries").sort("generation")
     live = set(live_ids(ledger))
     judged = ledger.group_by("object", "delivery_id", maintain_order=True).last()
-    aside = set(judged.filter(pl.col("status") != "accepted")["delivery_id"])
+    aside = set(judged.filter(pl.col("status").is_in(ASIDE))["delivery_id"])
     gone: set[str] = set()
     for table in CONTENT_TABLES:
         present = lake.scan(table).select(pl.col("delivery_id").drop_nulls().unique()).collect()["delivery_id"]

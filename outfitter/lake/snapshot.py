@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from outfitter.errors import LakeError, NotEnoughData
-from outfitter.lake.deliveries import sweep
+from outfitter.lake.deliveries import live_rows, sweep
 from outfitter.lake.stages import fingerprint
 from outfitter.lake.tables import Lake
 from outfitter.lake.tidying import tidy
@@ -108,7 +108,8 @@ def _newest_first(lake: Lake) -> pl.DataFrame:
 
 
 def live_deliveries(lake: Lake) -> pl.DataFrame:
-    """The ledger's word on each object: its newest accepted version, or the newest rejected one where none was accepted."""
+    """The ledger's word on each object: the version that counts, or the newest that does not where none does; nothing of one renamed."""
     ledger = lake.read("deliveries").sort("generation")
-    newest = ledger.group_by("object", "status", maintain_order=True).last()
-    return newest.sort(pl.col("status") == "accepted", maintain_order=True).group_by("object", maintain_order=True).last().sort("object")
+    live = live_rows(ledger)
+    others = ledger.join(live, on="object", how="anti").group_by("object", maintain_order=True).last().select(ledger.columns)
+    return pl.concat([live, others.filter(pl.col("status") != "withdrawn")]).sort("object")

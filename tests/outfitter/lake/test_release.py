@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,9 +66,21 @@ def test_what_a_newer_version_replaced_stays_out(lake: Lake, tmp_path: Path) -> 
 
 
 def test_a_file_that_could_not_be_read_has_nothing_to_release(lake: Lake, tmp_path: Path) -> None:
-    park(lake, arrival("fff", "f.csv", 1, stopped="f.csv is empty"), tmp_path)
+    unread = arrival("fff", "f.csv", 1, stopped="f.csv is empty")
+    park(lake, replace(unread, judgement=replace(unread.judgement, validation_id="")), tmp_path)
     with pytest.raises(LakeError, match=r"nothing of f\.csv \(fff\) was kept: f\.csv is empty"):
         release(lake, tmp_path / "aside", "f.csv", "no", at(1))
+
+
+def test_a_parked_copy_that_is_gone_is_told(lake: Lake, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "aside")
+    with pytest.raises(LakeError, match="are not in .* any more"):
+        release(lake, tmp_path / "aside", "abc", "late", at(1))
+
+
+def test_a_release_needs_a_reason(lake: Lake, tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="needs a reason"):
+        release(lake, tmp_path / "aside", "abc", "  ", at(1))
 
 
 def test_a_delivery_is_found_by_the_beginning_of_its_id_when_it_is_the_only_one(lake: Lake) -> None:
