@@ -117,6 +117,15 @@ def test_files_are_found_by_name_catalogue_first_and_deliveries_in_their_order()
     assert HMAdapter().discover(["transactions_2020-09-23.csv"], "day") == {"transactions_2020-09-23.csv": "interactions"}
 
 
+def test_gzipped_deliveries_are_found_too() -> None:
+    names = ["articles.csv.gz", "transactions_2020-09-23.csv.gz", "transactions_train.csv"]
+    assert dict(HMAdapter().discover(names, "shop")) == {
+        "articles.csv.gz": "items",
+        "transactions_train.csv": "interactions",
+        "transactions_2020-09-23.csv.gz": "interactions",
+    }
+
+
 def test_what_is_not_this_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"shop lacks transactions_train\.csv, .*It holds h-and-m\.zip"):
         HMAdapter().discover(["h-and-m.zip"], "shop")

@@ -95,6 +95,16 @@ def test_increments_equal_a_full_computation(night: Night, name: str) -> None:
         night.check()
 
 
+def test_one_side_is_read_without_the_other(night: Night) -> None:
+    """A small shop's sample may hold no user, or no item."""
+    night.run()
+    both = read_online(night.store(), KEYS, KEYS)
+    goods, people = read_online(night.store(), [], KEYS), read_online(night.store(), KEYS, [])
+    assert goods["users"] == {"profile": [], "last50": []}
+    assert people["items"] == {"item_profile": []}
+    assert repr((people["users"], goods["items"])) == repr((both["users"], both["items"]))  # NaN is unlike itself
+
+
 def test_all_of_it_in_one_stream(night: Night) -> None:
     night.run()
     for number, name in enumerate(STEPS, start=1):

@@ -47,6 +47,14 @@ def test_a_store_that_holds_another_homes_rows_is_refused(online: Settings, tmp_
     assert "p@ss" not in str(error.value)
 
 
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    settings.prepare_home()
+    settings.online_file.write_text("garbage, and long enough to be taken for a header of a database\n" * 9)
+    with pytest.raises(StoreError, match=r"online\.db' cannot be used.*the next run fills a new one"):
+        read_sent(settings, lake_in(tmp_path / "lake"))
+
+
 def _nobody_there() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

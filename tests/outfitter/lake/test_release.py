@@ -74,7 +74,7 @@ def test_a_file_that_could_not_be_read_has_nothing_to_release(lake: Lake, tmp_pa
 
 def test_a_parked_copy_that_is_gone_is_told(lake: Lake, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "aside")
-    with pytest.raises(LakeError, match="are not in .* any more"):
+    with pytest.raises(LakeError, match=r"are not in .* any more"):
         release(lake, tmp_path / "aside", "abc", "late", at(1))
 
 
