@@ -54,8 +54,7 @@ def clear(features: Lake, kept: Lineage) -> None:
     named = {link.name for link in kept.links}
     for table in FEATURE_TABLES:
         names = features.scan(table).select(pl.col("materialization").unique()).collect()["materialization"]
-        for name in sorted(name for name in names if name.startswith(PREFIX) and name not in named):
-            features.delete(table, "materialization", name)
+        features.delete_rows(table, "materialization", sorted(name for name in names if name.startswith(PREFIX) and name not in named))
 
 
 def _link(
