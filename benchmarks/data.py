@@ -97,7 +97,7 @@ def features(home: Path) -> dict[str, Any]:
     started = time.perf_counter()
     snapshot = open_snapshot(open_lake(Settings(home=home)))
     prices = price_tables(snapshot, snapshot.as_of, snapshot.as_of, ["purchase"])
-    users = sum(rows.height for _, rows in user_rows(snapshot, snapshot.as_of, ["purchase"], prices=prices))
+    users = sum(rows.height for rows in user_rows(snapshot, snapshot.as_of, ["purchase"], prices=prices))
     items = item_rows(snapshot, snapshot.as_of, ["purchase"], prices).height
     return {"users": users, "items": items, "seconds": time.perf_counter() - started}
 

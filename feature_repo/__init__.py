@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from string import Template
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,11 +14,6 @@ if TYPE_CHECKING:  # Feast takes seconds to import
     from feast import FeatureStore
 
 FOLDER = Path(__file__).parent
-
-
-def import_meanwhile() -> None:
-    """Begin to import Feast, which takes seconds, in the background; ``open_store`` waits for it. For who has long work to do first."""
-    Thread(target=import_module, args=("feast",), name="import feast", daemon=True).start()
 
 
 def open_store(settings: Settings | None = None) -> FeatureStore:

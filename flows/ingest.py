@@ -18,6 +18,7 @@ from outfitter.lake.founding import found, refuse_other_source
 from outfitter.lake.keys import default_buckets
 from outfitter.lake.snapshot import Snapshot, live_deliveries, take_snapshot
 from outfitter.lake.staging import count_users
+from outfitter.meanwhile import import_meanwhile
 from outfitter.progress import report
 from tasks.artifacts import leave
 from tasks.ingestion import Arrival, Listing, bench_for, clear_leftovers, commit, discover, judge, look, stage, with_source
@@ -39,18 +40,20 @@ def ingest(
     then_materialize: bring the newest features up to date in the same run.
     """
     with at_work(now, source=source, path=path, mapping=mapping) as work:
-        summary = _ingest(work)
+        summary = _ingest(work, "feast" if then_materialize else None)
         return summary | {"materialized": materialize(now=work.now, newest_only=True)} if then_materialize else summary
 
 
-def _ingest(work: Work) -> dict[str, Any]:
-    """Everything but the features."""
+def _ingest(work: Work, needed_later: str | None) -> dict[str, Any]:
+    """Everything but the features. needed_later: a library that is imported meanwhile, if there is anything new."""
     refuse_other_source(work.lake, work.settings.source)
     clear_leftovers(work.staging)
     settings = with_source(work.settings)
     bench = bench_for(work, settings)
     listing = look(settings, bench)
     news = discover(work, listing, bench)
+    if news.offers and needed_later:
+        import_meanwhile(needed_later)
     arrivals = [arrival for offer in news.offers if (arrival := stage(work, listing.source, offer, bench)) is not None]
     judged = _take_in(work, arrivals, bench, listing) if arrivals else []
     if judged:
@@ -114,7 +117,7 @@ def _summary(work: Work, judged: list[Judged], snapshot: Snapshot) -> dict[str, 
         "warnings": {a.delivery.object: list(j.warnings) for a, j in judged if j.warnings},
         "stub_items": stubs,
         "interactions": snapshot.scan("interactions").select(pl.len()).collect().item(),
-        "users": snapshot.users().select(pl.len()).collect().item(),
+        "users": snapshot.count_users(),
         "items": snapshot.items().select(pl.len()).collect().item(),
         "data_docs": str(work.docs / "site" / "index.html"),
     }

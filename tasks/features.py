@@ -21,6 +21,7 @@ from outfitter.features.prices import price_tables
 from outfitter.features.spec import FEATURE_TABLES
 from outfitter.lake.snapshot import Snapshot
 from outfitter.lake.tables import Lake
+from outfitter.meanwhile import import_meanwhile
 from outfitter.progress import report
 from tasks.work import Work
 
@@ -49,7 +50,7 @@ def compute(work: Work, snapshot: Snapshot, windows: Windows, cutoffs: list[date
 
 
 def _users_of(*asked: Any) -> pl.DataFrame:
-    return pl.concat(rows for _, rows in user_rows(*asked))
+    return pl.concat(user_rows(*asked))
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Destination:
 def renew(work: Work, snapshot: Snapshot, cutoff: datetime) -> Lineage:
     """Bring the newest rows up to ``cutoff``, computing only the users who changed."""
     report("materialize", f"newest features as of {cutoff:%Y-%m-%d}")
-    feature_repo.import_meanwhile()
+    import_meanwhile("feast")
     return newest.renew(work.features, snapshot, cutoff, work.targets, work.now)
 
 

@@ -190,7 +190,7 @@ def judge(work: Work, arrival: Arrival, bench: Bench, listing: Listing) -> Judge
         known_items=items["item_id"].unique(),
         catalogued=items.filter("catalogued")["item_id"] if listing.has("items") else None,
         users_met=found.users_met,
-        known_users=described_users(work) if listing.has("users") and delivery.role == "interactions" else None,
+        known_users=described_users(work, found.users_met["user_id"]) if listing.has("users") and delivery.role == "interactions" else None,
     )
     return Judgement(
         verdict.status,
@@ -206,9 +206,9 @@ def judge(work: Work, arrival: Arrival, bench: Bench, listing: Listing) -> Judge
     )
 
 
-def described_users(work: Work) -> pl.Series:
-    """The ids of users of whom a delivery tells more than that they did something."""
-    rows = work.lake.scan("users").filter(pl.col("delivery_id").is_not_null())
+def described_users(work: Work, among: pl.Series) -> pl.Series:
+    """The ids of those of whom a delivery tells more than that they did something."""
+    rows = work.lake.scan("users").filter(pl.col("delivery_id").is_not_null() & pl.col("user_id").is_in(among.implode()))
     return rows.select(pl.col("user_id").unique()).collect()["user_id"]
 
 

@@ -15,9 +15,12 @@ from importlib import import_module
 from typing import Any
 
 from outfitter.errors import HomeError, OutfitterError
+from outfitter.meanwhile import import_meanwhile
 from outfitter.settings import Settings, load_settings
 
 USER_ERROR, CRASH, INTERRUPTED = 2, 1, 130
+SOON = {"ingest": "great_expectations", "pipeline": "great_expectations"}
+"""What a flow needs first and takes seconds to import."""
 QUIET = ("mlflow", "alembic", "great_expectations", "feast", "prefect", "httpx", "matplotlib", "implicit")
 
 
@@ -65,6 +68,8 @@ def _run(flow: str, as_json: bool, show: Callable[[Any, dict[str, Any], Settings
             ready = stack.enter_context(prefect_server(settings))
             call = getattr(import_module(f"flows.{flow}"), flow)
             stack.enter_context(_without_heartbeats())
+            if flow in SOON:
+                import_meanwhile(SOON[flow])
             ready()
         _quieten()
         with watching(terminal, settings.log_level):

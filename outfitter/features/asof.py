@@ -74,5 +74,5 @@ def rows_as_of(
     named = users_named(snapshot.scan("interactions"), cutoff, windows, targets)
     prices = prices or price_tables(snapshot, cutoff, cutoff, targets)
     stamp = pl.lit(cutoff, dtype=pl.Datetime("us", "UTC")).alias("cutoff")
-    users = pl.concat(rows for _, rows in user_rows(snapshot, cutoff, targets, named, prices))
+    users = pl.concat(user_rows(snapshot, cutoff, targets, named, prices))
     return users.with_columns(stamp), item_rows(snapshot, cutoff, targets, prices).with_columns(stamp)

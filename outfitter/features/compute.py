@@ -17,8 +17,10 @@ from outfitter.features.rows import known_rows
 from outfitter.features.users import user_features
 from outfitter.lake.snapshot import Snapshot
 
+Part = TypeVar("Part")
 Result = TypeVar("Result")
 AT_ONCE = 2  # Polars shares its threads among them: more only cost memory
+BUCKETS_A_PART = 4  # many small frames cost more than few large ones
 
 
 def user_rows(
@@ -28,21 +30,21 @@ def user_rows(
     users: pl.Series | None = None,
     prices: Prices | None = None,
     buckets: Sequence[int] | None = None,
-) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Bucket by bucket, a row for each user with an event at or before ``cutoff`` (and in ``users``, when given).
+) -> Iterator[pl.DataFrame]:
+    """Some buckets at a time, a row for each user with an event at or before ``cutoff`` (and in ``users``, when given).
 
-    Yields the bucket's number and user_key, the columns of USER_FEATURES as Float32, last_items (List(Int64): up to 50 item keys of
-    target events, oldest first) and bucket, sorted by user_key. prices: of ``price_tables``, for several cut-offs at once; made for
-    this one when not given. buckets: only these.
+    Yields user_key, the columns of USER_FEATURES as Float32, last_items (List(Int64): up to 50 item keys of target events, oldest
+    first) and bucket, sorted by user_key. prices: of ``price_tables``, for several cut-offs at once; made for this one when not given.
+    buckets: only these.
     """
     prices = prices or price_tables(snapshot, cutoff, cutoff, targets)
     described, interactions = goods(snapshot, cutoff), snapshot.scan("interactions")
 
-    def rows_of(bucket: int) -> tuple[int, pl.DataFrame]:
-        rows = known_rows(interactions.filter(pl.col("bucket") == bucket), cutoff, targets, users)
-        return bucket, user_features(rows, described, prices).with_columns(pl.lit(bucket, dtype=pl.Int32).alias("bucket"))
+    def rows_of(part: pl.Expr) -> pl.DataFrame:
+        rows = known_rows(interactions.filter(part), cutoff, targets, users)
+        return user_features(rows, described, prices).join(rows.select("user_key", "bucket").unique(), on="user_key", maintain_order="left")
 
-    return side_by_side(rows_of, range(snapshot.n_buckets) if buckets is None else buckets)
+    return side_by_side(rows_of, parts(range(snapshot.n_buckets) if buckets is None else buckets))
 
 
 def item_rows(snapshot: Snapshot, cutoff: datetime, targets: Collection[str], prices: Prices | None = None) -> pl.DataFrame:
@@ -50,11 +52,11 @@ def item_rows(snapshot: Snapshot, cutoff: datetime, targets: Collection[str], pr
     prices = prices or price_tables(snapshot, cutoff, cutoff, targets)
     births, interactions = birth_years(snapshot, cutoff), snapshot.scan("interactions")
 
-    def sums_of(bucket: int) -> Sums:
-        rows = known_rows(interactions.filter(pl.col("bucket") == bucket), cutoff, targets, ordered=False)
-        return bucket_sums(rows, births.filter(pl.col("bucket") == bucket), prices, cutoff)
+    def sums_of(part: pl.Expr) -> Sums:
+        rows = known_rows(interactions.filter(part), cutoff, targets, ordered=False)
+        return bucket_sums(rows, births.filter(part), prices, cutoff)
 
-    sums = add_up(list(side_by_side(sums_of, range(snapshot.n_buckets))))
+    sums = add_up(list(side_by_side(sums_of, parts(range(snapshot.n_buckets)))))
     return item_features(snapshot.items(cutoff).select("item_key", "price", "catalogued").collect(), sums)
 
 
@@ -66,12 +68,18 @@ def birth_years(snapshot: Snapshot, cutoff: datetime) -> pl.DataFrame:
     return newest.select("user_key", "bucket", "birth_year").collect(engine="in-memory")
 
 
-def side_by_side(work: Callable[[int], Result], buckets: Iterable[int]) -> Iterator[Result]:
-    """``work`` of each bucket in turn, the next ones under way while one is looked at; no more than three lie in memory."""
+def parts(buckets: Sequence[int], size: int | None = None) -> list[pl.Expr]:
+    """Whether a row lies in one of the next ``size`` of ``buckets``, for each so many of them."""
+    size = size or BUCKETS_A_PART
+    return [pl.col("bucket").is_in(list(buckets[first : first + size])) for first in range(0, len(buckets), size)]
+
+
+def side_by_side(work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+    """``work`` of each part in turn, the next ones under way while one is looked at; no more than three lie in memory."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         waiting: deque[Future[Result]] = deque()
-        for bucket in buckets:
-            waiting.append(pool.submit(work, bucket))
+        for part in parts:
+            waiting.append(pool.submit(work, part))
             if len(waiting) > AT_ONCE:
                 yield waiting.popleft().result()
         while waiting:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 
 from outfitter.features.baskets import basket_sums, copurchase, pairs_together
 from outfitter.features.prices import Prices, discount
-from outfitter.features.rows import as_day, in_last, pair
+from outfitter.features.rows import KEYS, as_day, in_last, pair
 from outfitter.features.spec import ITEM_FEATURES, names
 
 EARLIEST, LATEST = "first_sale", "last_sale"
@@ -39,16 +40,18 @@ def bucket_sums(rows: pl.DataFrame, births: pl.DataFrame, prices: Prices, cutoff
 
 
 def _ever(rows: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
-    takers = taken.with_columns(pair("user_key", "item_key").is_first_distinct().alias("new"))
+    """Item keys are small whole numbers, so counts are arrays by key: several times as fast as groups."""
+    item, moment = taken["item_key"].to_numpy(), taken["moment"].to_numpy()
+    size = int(item.max(initial=-1)) + 1
+    first, last = np.full(size, np.iinfo(np.int64).max), np.full(size, np.iinfo(np.int64).min)
+    np.minimum.at(first, item, moment)
+    np.maximum.at(last, item, moment)
+    pairs = np.sort(taken.select(pair("user_key", "item_key")).to_series().to_numpy())
+    counts = {"sales": item, "takers": pairs[np.diff(pairs, prepend=-1) != 0] % KEYS, "sales_365d": item[taken["age"].to_numpy() < 365]}
+    counted = {name: np.bincount(keys, minlength=size) for name, keys in counts.items()}
+    every = pl.DataFrame({"item_key": np.arange(size, dtype=np.int32), **counted, EARLIEST: first, LATEST: last})
     returned = rows.filter((pl.col("event") == RETURN) & in_last(365)).group_by("item_key").agg(pl.len().alias("returns_365d"))
-    sales = takers.group_by("item_key").agg(
-        pl.len().alias("sales"),
-        pl.col("new").sum().alias("takers"),
-        in_last(365).sum().alias("sales_365d"),
-        pl.col("moment").min().alias(EARLIEST),
-        pl.col("moment").max().alias(LATEST),
-    )
-    return sales.join(returned, on="item_key", how="full", coalesce=True)
+    return every.filter(pl.col("sales") > 0).join(returned, on="item_key", how="full", coalesce=True)
 
 
 def _recent(quarter: pl.DataFrame, births: pl.DataFrame, prices: Prices, cutoff: datetime) -> pl.DataFrame:

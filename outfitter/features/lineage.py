@@ -111,9 +111,12 @@ def link_to(lake: Lake, point: str) -> Link | None:
     return found[-1] if found else None
 
 
-def current(features: Lake, links: Sequence[Link], bucket: int) -> pl.DataFrame:
-    """Each user's newest row in ``links`` (oldest first), by user; one without ``last_items`` stands for a user without a row."""
-    rows = features.scan("user_features").filter((pl.col("bucket") == bucket) & of(links)).collect()
+def current(features: Lake, links: Sequence[Link], which: pl.Expr) -> pl.DataFrame:
+    """Each user's newest row in ``links`` (oldest first), by user; one without ``last_items`` stands for a user without a row.
+
+    which: the rows in question, by bucket or user.
+    """
+    rows = features.scan("user_features").filter(which & of(links)).collect()
     order = pl.col("materialization").replace_strict({link.name: at for at, link in enumerate(links)}, return_dtype=pl.Int32)
     return rows.sort("user_key", order).unique("user_key", keep="last", maintain_order=True)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from outfitter.features import lineage
-from outfitter.features.compute import item_rows, user_rows
+from outfitter.features.compute import item_rows, parts, user_rows
 from outfitter.features.lineage import Lineage, Link, Point, point_of
 from outfitter.features.prices import price_tables
 from outfitter.features.renewal import users_to_renew
@@ -53,7 +53,7 @@ def clear(features: Lake, kept: Lineage) -> None:
     """Delete the links that the newest lineage does not name: merged ones, and what killed runs have left."""
     named = {link.name for link in kept.links}
     for table in FEATURE_TABLES:
-        names = features.scan(table).select(pl.col("materialization").unique()).collect()["materialization"]
+        names = features.distinct(table, "materialization")
         features.delete_rows(table, "materialization", sorted(name for name in names if name.startswith(PREFIX) and name not in named))
 
 
@@ -64,7 +64,7 @@ def _link(
     name = PREFIX + stages.fingerprint("link", point=point.id, after=[link.name for link in links])
     prices = price_tables(snapshot, point.cutoff, point.cutoff, targets)
     done: list[pl.Series] = []
-    computed = _followed(user_rows(snapshot, point.cutoff, targets, users, prices), snapshot.n_buckets, done)
+    computed = _followed(user_rows(snapshot, point.cutoff, targets, users, prices), len(parts(range(snapshot.n_buckets))), done)
     rows = _append_all(features, name, point.cutoff, computed)
     if users is not None:
         gone = _gone(features, links, users, pl.concat([users.clear(), *done]))
@@ -75,9 +75,9 @@ def _link(
     return Link(name, point.id, rows)
 
 
-def _followed(parts: Iterator[tuple[int, pl.DataFrame]], total: int, done: list[pl.Series]) -> Iterator[pl.DataFrame]:
+def _followed(parts: Iterator[pl.DataFrame], total: int, done: list[pl.Series]) -> Iterator[pl.DataFrame]:
     """The rows alone; their users are noted, and progress is told."""
-    for number, (_, rows) in enumerate(parts, start=1):
+    for number, rows in enumerate(parts, start=1):
         report("materialize", "newest features of users", done=number, total=total)
         done.append(rows["user_key"])
         yield rows
@@ -119,7 +119,7 @@ def _overgrown(links: Sequence[Link]) -> bool:
 def _merge(features: Lake, snapshot: Snapshot, links: Sequence[Link]) -> Link:
     """One link that holds what all of them add up to, each row with its own cut-off."""
     name = PREFIX + stages.fingerprint("merged", links=[link.name for link in links])
-    whole = (lineage.present(lineage.current(features, links, bucket)) for bucket in range(snapshot.n_buckets))
+    whole = (lineage.present(lineage.current(features, links, part)) for part in parts(range(snapshot.n_buckets), 1))
     rows = _append_all(features, name, None, whole)
     items = lineage.current_items(features, links[-1])
     _append(features, "item_features", name, None, items, f"{name}:items")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from outfitter.errors import LakeError
 from outfitter.features import lineage, packing
+from outfitter.features.compute import parts, side_by_side
 from outfitter.features.lineage import Lineage, Link, Point
 from outfitter.features.renewal import users_to_renew
 from outfitter.features.sent import Sent, answering, lake_id, read_sent, write_sent
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Keys = NDArray[np.int64]
 USER_VIEW, ITEM_VIEW = "user_profile", "item_profile"
 BUCKETS_READ_BACK = 3
+USERS_SENT_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _delta(sending: Sending, before: Point | None) -> Delta:
     if before is None:
         return everything
     items = lineage.link_to(sending.lake, before.id)
-    if (links := newest.since(before.id)) is not None:
+    if (links := newest.since(before.id)) is not None:  # the last link that names a user holds the whole row
         named = sending.features.scan("user_features").filter(lineage.of(links)).select(pl.col("user_key").unique()).collect()["user_key"]
         return Delta(links, named, items)
     users = users_to_renew(before, newest.point, sending.snapshot, sending.targets)
@@ -121,13 +123,18 @@ def _send(sending: Sending, delta: Delta) -> Outcome:
 
 
 def _user_parts(sending: Sending, delta: Delta) -> Iterator[pl.DataFrame]:
-    total = sending.snapshot.n_buckets if delta.links else 0
-    for bucket in range(total):
-        rows = lineage.present(lineage.current(sending.features, delta.links, bucket))
-        if delta.users is not None:
-            rows = rows.filter(pl.col("user_key").is_in(delta.users.implode()))
-        yield packing.packed_users(rows)
-        report("materialize", f"filling the online store {sending.settings.online_store_shown}", done=bucket + 1, total=total)
+    buckets, asked = sending.snapshot.n_buckets if delta.links else 0, pl.lit(True)
+    size = 1
+    if delta.users is not None:
+        asked, size = pl.col("user_key").is_in(delta.users.implode()), max(1, USERS_SENT_AT_ONCE * buckets // max(1, len(delta.users)))
+
+    def packed_part(part: pl.Expr) -> pl.DataFrame:
+        return packing.packed_users(lineage.present(lineage.current(sending.features, delta.links, part & asked)))
+
+    waiting = parts(range(buckets), size)
+    for number, rows in enumerate(side_by_side(packed_part, waiting), start=1):
+        yield rows
+        report("materialize", f"filling the online store {sending.settings.online_store_shown}", done=number, total=len(waiting))
 
 
 def _write(sending: Sending, view_name: str, key: str, parts: Iterator[pl.DataFrame]) -> Keys:
@@ -195,7 +202,7 @@ def compare_online(sending: Sending, outcome: Outcome, sample: int, seed: int) -
 def _some_buckets(sending: Sending, seed: int) -> pl.DataFrame:
     buckets = np.random.default_rng(seed).permutation(sending.snapshot.n_buckets)[:BUCKETS_READ_BACK]
     links = sending.newest.links
-    return pl.concat(lineage.present(lineage.current(sending.features, links, int(bucket))) for bucket in buckets)
+    return lineage.present(lineage.current(sending.features, links, pl.col("bucket").is_in(buckets.tolist())))
 
 
 def _sample(rows: pl.DataFrame, key: str, written: Collection[int] | Keys, sample: int, seed: int) -> pl.DataFrame:

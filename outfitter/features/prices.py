@@ -83,11 +83,13 @@ def _levels(sales: pl.DataFrame) -> pl.DataFrame:
 
 
 def _peaks(weekly: pl.DataFrame) -> pl.DataFrame:
-    """Only the weeks in which an item cost more than ever before."""
-    table = weekly.group_by("code").agg(pl.col("price").max()).sort("code").with_columns((pl.col("code") // WEEKS).alias("item"))
-    table = table.with_columns(pl.col("price").cum_max().over("item").alias("highest"))
-    rise = (pl.col("highest") > pl.col("highest").shift(1)) | (pl.col("item") != pl.col("item").shift(1))
-    return table.filter(rise.fill_null(True)).select("code", "highest")
+    """Only the weeks in which an item cost more than ever before.
+
+    With the item in the high bits and the price in the low ones, a maximum over all rows so far is one over the item's own.
+    """
+    table = weekly.sort("code").with_columns((pl.col("code") // WEEKS * PRICES + _bits()).alias("dearest"))
+    rise = pl.col("dearest") > pl.col("dearest").cum_max().shift(1)
+    return table.filter(rise.fill_null(True)).select("code", pl.col("price").alias("highest"))
 
 
 def _month() -> pl.Expr:
@@ -97,8 +99,12 @@ def _month() -> pl.Expr:
 
 
 def _level(month: pl.Expr) -> pl.Expr:
-    price = (pl.col("price") + 0.0).cast(pl.Float32).reinterpret(dtype=pl.UInt32).cast(pl.Int64)
-    return ((pl.col("category") * MONTHS + month) * PRICES + price).alias("code")
+    return ((pl.col("category") * MONTHS + month) * PRICES + _bits()).alias("code")
+
+
+def _bits() -> pl.Expr:
+    """A price as a whole number that sorts like it."""
+    return (pl.col("price") + 0.0).cast(pl.Float32).reinterpret(dtype=pl.UInt32).cast(pl.Int64)
 
 
 def _week() -> pl.Expr:

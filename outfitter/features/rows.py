@@ -18,7 +18,7 @@ def known_rows(
 ) -> pl.DataFrame:
     """The events up to and at ``cutoff`` (of ``users``, when given), in the order of user, time and sequence where ``ordered``.
 
-    Returns user_key, item_key, event, price, quantity; moment: microseconds since 1970; day: whole days since 1970; age: whole days
+    Returns user_key, bucket, item_key, event, price, quantity; moment: microseconds since 1970; day: whole days since 1970; age: whole days
     before the cut-off, so that an event lies in a window of n days exactly when age < n; target: whether the event is one of ``targets``.
     """
     known = interactions.filter(pl.col("timestamp") <= cutoff)
@@ -27,7 +27,7 @@ def known_rows(
     moment = pl.col("timestamp").dt.timestamp("us")
     age = (pl.lit(cutoff, dtype=pl.Datetime("us", "UTC")).dt.timestamp("us") - moment) // MICROSECONDS_A_DAY
     frame = known.select(
-        *("user_key", "item_key", "event", "price", "quantity"),
+        *("user_key", "bucket", "item_key", "event", "price", "quantity"),
         moment.alias("moment"),
         (moment // MICROSECONDS_A_DAY).cast(pl.Int32).alias("day"),
         age.cast(pl.Int32).alias("age"),

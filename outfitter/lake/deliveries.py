@@ -179,8 +179,7 @@ def sweep(lake: Lake) -> list[str]:
     aside = set(judged.filter(pl.col("status").is_in(ASIDE))["delivery_id"])
     gone: set[str] = set()
     for table in CONTENT_TABLES:
-        present = lake.scan(table).select(pl.col("delivery_id").drop_nulls().unique()).collect()["delivery_id"]
-        dead = sorted(set(present) - (live | aside if table == "quarantine" else live))
+        dead = sorted(set(lake.distinct(table, "delivery_id")) - (live | aside if table == "quarantine" else live))
         if dead:
             lake.delete_rows(table, "delivery_id", dead)
         gone |= set(dead)

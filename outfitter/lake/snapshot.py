@@ -43,10 +43,17 @@ class Snapshot:
 
         A key outlives the delivery that first named its user, and whether a delivery was ever keyed depends on the order of arrival.
         """
-        rows, place = self.scan("users"), ["user_key", "bucket"]
-        described = rows.filter(pl.col("delivery_id").is_not_null()).select(place)
-        named = pl.concat([described, self.scan("interactions").select(place)])
-        return rows.filter(pl.col("delivery_id").is_null()).select("user_key", "user_id", "bucket").join(named, on=place, how="semi")
+        keyed = self.scan("users").filter(pl.col("delivery_id").is_null()).select("user_key", "user_id", "bucket")
+        return keyed.join(self._named(), on=["user_key", "bucket"], how="semi")
+
+    def count_users(self) -> int:
+        """How many ``users`` there are."""
+        return int(self._named().select(pl.col("user_key").n_unique()).collect().item())
+
+    def _named(self) -> pl.LazyFrame:
+        """user_key, bucket, many times over: whom a delivery that counts describes or tells an event of."""
+        described = self.scan("users").filter(pl.col("delivery_id").is_not_null())
+        return pl.concat([rows.select("user_key", "bucket") for rows in (described, self.scan("interactions"))])
 
     def items(self, as_of: datetime | None = None) -> pl.LazyFrame:
         """One row an item: its attributes as of then, or nulls and ``catalogued`` false for a stub.

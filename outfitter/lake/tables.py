@@ -77,6 +77,20 @@ class Lake:
         with readable_failures(self.uri(table)):
             return self.scan(table).collect()
 
+    def distinct(self, table: str, column: str) -> list[str]:
+        """The different texts in a column, ascending. Files that hold one text alone say so in the log and are not opened."""
+        source = self._open(table)
+        files = pl.DataFrame(source.get_add_actions(flatten=True))
+        least, greatest, nulls = (f"{what}.{column}" for what in ("min", "max", "null_count"))
+        if files.is_empty() or not {least, greatest, nulls} <= set(files.columns):
+            return self.scan(table).select(pl.col(column).drop_nulls().unique().sort()).collect()[column].to_list()
+        told = (pl.col(least) == pl.col(greatest)).fill_null(False) | (pl.col(nulls) == pl.col("num_records")).fill_null(False)
+        texts = files.filter(told)[least].drop_nulls().cast(pl.String)
+        if mixed := [f"{self.uri(table)}/{unquote(path)}" for path in files.filter(~told)["path"]]:
+            rest = pl.scan_parquet(mixed, storage_options=self.options, hive_partitioning=False)
+            texts = pl.concat([texts, rest.select(pl.col(column).drop_nulls().unique()).collect()[column].rename(least)])
+        return texts.unique().sort().to_list()
+
     def append(self, table: str, frame: pl.DataFrame, transaction: str | None = None) -> bool:
         """Append ``frame`` in one commit; with a ``transaction`` that was committed before, nothing happens.
 

@@ -89,8 +89,7 @@ def recomputed(material: Material, sample: Sample) -> tuple[pl.DataFrame, pl.Dat
     for number, week in enumerate(sample.weeks):
         cut, stamp = Cut.of(material.snapshot, week), pl.lit(week, dtype=STAMP).alias("cutoff")
         prices = price_tables(cut, week, week, targets)
-        parts = [rows for _, rows in user_rows(cut, week, targets, sample.users, prices, sample.buckets)]
-        users.append(pl.concat(parts).with_columns(stamp))
+        users.append(pl.concat(user_rows(cut, week, targets, sample.users, prices, sample.buckets)).with_columns(stamp))
         if number < sample.item_weeks:
             items.append(item_rows(cut, week, targets, prices).with_columns(stamp))
     return pl.concat(users), pl.concat(items)

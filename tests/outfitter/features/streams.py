@@ -66,7 +66,7 @@ def snapshot(lake: Lake) -> Snapshot:
 def whole(taken: Snapshot, cutoff: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The packed rows of everybody and everything, computed from nothing."""
     stamp = pl.lit(cutoff).alias("cutoff")
-    users = pl.concat(rows for _, rows in user_rows(taken, cutoff, TARGETS)).with_columns(stamp).sort("user_key")
+    users = pl.concat(user_rows(taken, cutoff, TARGETS)).with_columns(stamp).sort("user_key")
     return packed_users(users), packed_items(item_rows(taken, cutoff, TARGETS).with_columns(stamp)).sort("item_key")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from outfitter.features import compute
 from outfitter.features.compute import item_rows, user_rows
 from outfitter.features.spec import FEATURE_TABLES, ITEM_FEATURES, LAST_ITEMS, MAX_BASKET, USER_FEATURES, names
 from outfitter.lake.snapshot import Snapshot
@@ -36,7 +37,7 @@ def shop(tmp_path: Path) -> Shop:
 
 
 def users_at(snapshot: Snapshot, cutoff: datetime = CUTOFF, **given: Any) -> pl.DataFrame:
-    return pl.concat(rows for _, rows in user_rows(snapshot, cutoff, TARGETS, **given)).sort("user_key")
+    return pl.concat(user_rows(snapshot, cutoff, TARGETS, **given)).sort("user_key")
 
 
 def items_at(snapshot: Snapshot, cutoff: datetime = CUTOFF) -> pl.DataFrame:
@@ -103,15 +104,17 @@ def test_some_users_are_those_of_all(shop: Shop) -> None:
     assert users_at(snapshot, users=pl.Series([], dtype=pl.Int32)).is_empty()
 
 
-def test_users_come_bucket_by_bucket(shop: Shop) -> None:
+@pytest.mark.parametrize("a_part", [1, 2, 100])
+def test_users_come_a_few_buckets_at_a_time(shop: Shop, monkeypatch: pytest.MonkeyPatch, a_part: int) -> None:
+    monkeypatch.setattr(compute, "BUCKETS_A_PART", a_part)
     rows = random_rows(1)
-    found = dict(user_rows(shop(rows), CUTOFF, TARGETS))
-    assert list(found) == list(range(BUCKETS))
-    for bucket, frame in found.items():
-        known = rows.filter((pl.col("bucket") == bucket) & (pl.col("timestamp") <= CUTOFF))
-        assert frame["user_key"].to_list() == sorted(set(known["user_key"]))
-        assert set(frame["bucket"]) == {bucket}
-    assert [bucket for bucket, _ in user_rows(shop(rows), CUTOFF, TARGETS, buckets=[2, 0])] == [2, 0]
+    for buckets in (range(BUCKETS), [2, 0]):
+        found = list(user_rows(shop(rows), CUTOFF, TARGETS, buckets=buckets))
+        for at, frame in enumerate(found):
+            some = list(buckets)[at * a_part : (at + 1) * a_part]
+            known = rows.filter(pl.col("bucket").is_in(some) & (pl.col("timestamp") <= CUTOFF))
+            assert frame.select("user_key", "bucket").rows() == sorted(set(known.select("user_key", "bucket").rows()))
+        assert len(found) == -(-len(buckets) // a_part)
 
 
 def test_an_event_at_the_cutoff_is_known_and_one_just_after_is_not(shop: Shop) -> None:

@@ -20,7 +20,7 @@ STEPS = [timedelta(hours=6), timedelta(days=1), timedelta(days=7), timedelta(day
 
 
 def everyone(snapshot: Snapshot, cutoff: datetime, users: pl.Series | None = None) -> pl.DataFrame:
-    return pl.concat(rows for _, rows in user_rows(snapshot, cutoff, TARGETS, users)).sort("user_key")
+    return pl.concat(user_rows(snapshot, cutoff, TARGETS, users)).sort("user_key")
 
 
 @pytest.mark.parametrize("step", STEPS)

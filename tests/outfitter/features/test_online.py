@@ -144,6 +144,7 @@ def test_a_run_cut_short_between_writes_is_made_good(night: Night, monkeypatch: 
     if not first:
         night.run()
         step(night.lake, "a late file", 1, SEED)
+    monkeypatch.setattr(to_online, "USERS_SENT_AT_ONCE", 1)
     kind = PackedRedisOnlineStore if night.settings.online_redis else PackedSqliteOnlineStore
     calls, write = iter(range(1, 99)), kind.write_packed
 
@@ -227,7 +228,7 @@ def rows_at(taken: Snapshot, cutoff: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
     from outfitter.features.compute import item_rows, user_rows
 
     stamp = pl.lit(cutoff).alias("cutoff")
-    users = pl.concat(rows for _, rows in user_rows(taken, cutoff, TARGETS))
+    users = pl.concat(user_rows(taken, cutoff, TARGETS))
     return users.with_columns(stamp), item_rows(taken, cutoff, TARGETS).with_columns(stamp)
 
 
