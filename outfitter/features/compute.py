@@ -20,7 +20,8 @@ from outfitter.lake.snapshot import Snapshot
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 AT_ONCE = 2  # Polars shares its threads among them: more only cost memory
-BUCKETS_A_PART = 4  # many small frames cost more than few large ones
+BUCKETS_A_PART = 4
+"""Many small frames cost more than few large ones; but the rows of all users of one bucket are enough, more fall out of the cache."""
 
 
 def user_rows(
@@ -44,7 +45,7 @@ def user_rows(
         rows = known_rows(interactions.filter(part), cutoff, targets, users)
         return user_features(rows, described, prices).join(rows.select("user_key", "bucket").unique(), on="user_key", maintain_order="left")
 
-    return side_by_side(rows_of, parts(range(snapshot.n_buckets) if buckets is None else buckets))
+    return side_by_side(rows_of, user_parts(range(snapshot.n_buckets) if buckets is None else buckets, users))
 
 
 def item_rows(snapshot: Snapshot, cutoff: datetime, targets: Collection[str], prices: Prices | None = None) -> pl.DataFrame:
@@ -72,6 +73,11 @@ def parts(buckets: Sequence[int], size: int | None = None) -> list[pl.Expr]:
     """Whether a row lies in one of the next ``size`` of ``buckets``, for each so many of them."""
     size = size or BUCKETS_A_PART
     return [pl.col("bucket").is_in(list(buckets[first : first + size])) for first in range(0, len(buckets), size)]
+
+
+def user_parts(buckets: Sequence[int], users: pl.Series | None) -> list[pl.Expr]:
+    """The parts in which ``user_rows`` takes ``users`` (None: all) of ``buckets``."""
+    return parts(buckets, 1 if users is None else BUCKETS_A_PART)
 
 
 def side_by_side(work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:

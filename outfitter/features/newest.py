@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from outfitter.features import lineage
-from outfitter.features.compute import item_rows, parts, user_rows
+from outfitter.features.compute import item_rows, parts, user_parts, user_rows
 from outfitter.features.lineage import Lineage, Link, Point, point_of
 from outfitter.features.prices import price_tables
 from outfitter.features.renewal import users_to_renew
@@ -64,7 +64,7 @@ def _link(
     name = PREFIX + stages.fingerprint("link", point=point.id, after=[link.name for link in links])
     prices = price_tables(snapshot, point.cutoff, point.cutoff, targets)
     done: list[pl.Series] = []
-    computed = _followed(user_rows(snapshot, point.cutoff, targets, users, prices), len(parts(range(snapshot.n_buckets))), done)
+    computed = _followed(user_rows(snapshot, point.cutoff, targets, users, prices), len(user_parts(range(snapshot.n_buckets), users)), done)
     rows = _append_all(features, name, point.cutoff, computed)
     if users is not None:
         gone = _gone(features, links, users, pl.concat([users.clear(), *done]))

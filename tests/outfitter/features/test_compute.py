@@ -108,8 +108,9 @@ def test_some_users_are_those_of_all(shop: Shop) -> None:
 def test_users_come_a_few_buckets_at_a_time(shop: Shop, monkeypatch: pytest.MonkeyPatch, a_part: int) -> None:
     monkeypatch.setattr(compute, "BUCKETS_A_PART", a_part)
     rows = random_rows(1)
+    everybody = rows["user_key"].unique().cast(pl.Int32)
     for buckets in (range(BUCKETS), [2, 0]):
-        found = list(user_rows(shop(rows), CUTOFF, TARGETS, buckets=buckets))
+        found = list(user_rows(shop(rows), CUTOFF, TARGETS, users=everybody, buckets=buckets))
         for at, frame in enumerate(found):
             some = list(buckets)[at * a_part : (at + 1) * a_part]
             known = rows.filter(pl.col("bucket").is_in(some) & (pl.col("timestamp") <= CUTOFF))
