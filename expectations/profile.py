@@ -104,17 +104,9 @@ class Profile:
     @property
     def reasons(self) -> Mapping[str, int]:
         """Rows by the reason for which they were set aside, derived rows among them; a row counts under each of its reasons."""
-        return self._counted("critical")
-
-    @property
-    def oddities(self) -> Mapping[str, int]:
-        """Rows by what is odd about them; they passed unless something else set them aside."""
-        return self._counted("warning")
-
-    def _counted(self, severity: Severity) -> Mapping[str, int]:
         counts: Counter[str] = Counter()
         for one in self.checks:
-            if one.severity == severity and one.failed and (severity == "critical" or one.told):
+            if one.severity == "critical" and one.failed:
                 counts[one.reason] += one.failed
         return dict(counts)
 

@@ -86,9 +86,8 @@ def _snapshot(work: Work) -> Snapshot:
         if stopped.is_empty():
             raise
         row = stopped.row(0, named=True)
-        raise StoppedByValidation(
-            f"{row['object']}: {row['reason']}", f"Nothing of it was used. Mend the file and deliver it again; details in {work.docs}"
-        ) from error
+        told = row["reason"] if row["object"] in row["reason"] else f"{row['object']}: {row['reason']}"
+        raise StoppedByValidation(told, f"Nothing of it was used. Mend the file and deliver it again; details in {work.docs}") from error
 
 
 def _outlived(work: Work) -> list[Any]:

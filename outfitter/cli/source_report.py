@@ -13,7 +13,7 @@ from outfitter.datasets import adapter
 from outfitter.datasets.base import Adapter, SourceFile
 from outfitter.datasets.mapping import NAME as MAP
 from outfitter.datasets.recognition import Candidate, Look, alone, as_source, best, look_at, recognise, told
-from outfitter.errors import SourceError
+from outfitter.errors import SettingsError, SourceError
 from outfitter.lake.sources import Source, SourceObject, open_source
 from outfitter.settings import Settings, load_settings
 
@@ -81,8 +81,10 @@ class _Examination:
 def examine(path: str, name: str | None, mapping: Path | None, rows: int, whole: bool) -> Report:
     """Look at ``path``, as source ``name`` or as whatever it looks like; ``rows`` are kept of each file.
 
-    Raises SourceError when there is nothing there, and when no source recognises it.
+    Raises SettingsError for an empty path, SourceError when there is nothing there and when no source recognises it.
     """
+    if not path.strip():
+        raise SettingsError("the path to check is empty", "Name a folder, a file of it, or s3://bucket/prefix.")
     folder, only = _parted(path)
     name = name or ("mapped" if mapping else None)
     settings = load_settings(source=name, path=folder, mapping=mapping)

@@ -50,11 +50,16 @@ def adopt(features: Lake, snapshot: Snapshot, cutoff: datetime, targets: Collect
 
 
 def clear(features: Lake, kept: Lineage) -> None:
-    """Delete the links that the newest lineage does not name: merged ones, and what killed runs have left."""
+    """Delete the links that the newest lineage does not name: merged ones, and what killed runs have left.
+
+    Their files stay for a week, so that whoever reads them can finish.
+    """
     named = {link.name for link in kept.links}
     for table in FEATURE_TABLES:
         names = features.distinct(table, "materialization")
-        features.delete_rows(table, "materialization", sorted(name for name in names if name.startswith(PREFIX) and name not in named))
+        if gone := [name for name in names if name.startswith(PREFIX) and name not in named]:
+            features.delete_rows(table, "materialization", gone)
+            features.vacuum(table, keep_versions=[])
 
 
 def _link(

@@ -30,10 +30,6 @@ class Snapshot:
     def scan(self, table: str) -> pl.LazyFrame:
         return self.lake.scan(table, self.versions[table])
 
-    def bucket(self, table: str, bucket: int) -> pl.LazyFrame:
-        """The rows of one bucket; the files of the others are not opened."""
-        return self.scan(table).filter(pl.col("bucket") == bucket)
-
     @property
     def n_buckets(self) -> int:
         return int(self.lake.read("lake")["n_buckets"].item())

@@ -108,10 +108,6 @@ class Lake:
     def committed(self, table: str, transaction: str) -> bool:
         return self._open(table).transaction_version(transaction) is not None
 
-    def delete(self, table: str, column: str, value: str) -> None:
-        """Delete the rows whose text ``column`` equals ``value``."""
-        self.delete_rows(table, column, [value])
-
     def delete_rows(self, table: str, column: str, values: Sequence[str]) -> None:
         """Delete the rows whose text ``column`` is one of ``values``, in one commit; in none when there are no such rows.
 

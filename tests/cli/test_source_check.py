@@ -95,6 +95,12 @@ def test_a_file_that_cannot_be_read_ends_in_2_and_says_where(shop: Path) -> None
     assert report["files"][2]["error"]["hint"]
 
 
+def test_an_empty_path_is_not_the_folder_one_stands_in() -> None:
+    code, _, err = call("check", "")
+    assert code == 2
+    assert "the path to check is empty" in err
+
+
 def test_one_file_is_looked_at_alone(shop: Path) -> None:
     code, report = told("check", shop / "Dresses.jsonl.gz")
     assert code == 0

@@ -76,4 +76,3 @@ def test_a_profile_survives_being_stored() -> None:
     assert Profile.from_json(profile.to_json()) == profile
     assert Profile.from_json(profile.to_json()).first_event == profile.first_event
     assert profile.reasons == {"x": 1}
-    assert profile.oddities == {"price is 0": 2}

@@ -160,7 +160,7 @@ def test_a_robbed_holder_writes_nothing_more(on_s3: Settings, s3: S3) -> None:
         version = lake.version("stages")
         for attempt in (
             lambda: lake.append("stages", pl.DataFrame({"stage": ["after"]})),
-            lambda: lake.delete("stages", "stage", "before"),
+            lambda: lake.delete_rows("stages", "stage", ["before"]),
             lambda: lake.compact("stages", 0),
             lambda: lake.vacuum("stages", [], retention_hours=0),
             lambda: lake.create("users"),
@@ -210,7 +210,7 @@ def taken_over(settings: Settings, s3: S3) -> None:
     other = a_lease(settings, "another")
     other.take()
     lake = Lake(settings.lake_root, options=open_lake(settings).options, lease=lambda: other)
-    lake.delete("stages", "stage", "nothing there")
+    lake.delete_rows("stages", "stage", ["nothing there"])
     lake.append("stages", pl.DataFrame({"stage": ["theirs"]}))
     other._ended.set()  # it lives on, and holds the lease
 

@@ -85,17 +85,30 @@ def test_each_write_is_a_version_and_old_ones_stay_readable(lake: Lake) -> None:
 def test_delete_takes_the_rows_of_that_value_alone(lake: Lake) -> None:
     lake.append("users", pl.concat([users("a"), users("b", delivery="x"), users("c", delivery="it's")]))
     kept = lake.version("users")
-    lake.delete("users", "delivery_id", "it's")
+    lake.delete_rows("users", "delivery_id", ["it's"])
     assert sorted(lake.read("users")["user_id"]) == ["a", "b"]
-    lake.delete("users", "delivery_id", "x")
+    lake.delete_rows("users", "delivery_id", ["x"])
     assert lake.read("users")["user_id"].to_list() == ["a"]
     assert lake.scan("users", kept).collect().height == 3
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_the_distinct_texts_of_a_column(lake: Lake, compacted: bool) -> None:
+    """Told by the log where files hold one text alone or none, read where they hold several."""
+    assert lake.distinct("users", "delivery_id") == []
+    for frame in (users("a", delivery="x"), users("b", delivery="y" * 50), users("c"), users("d", delivery="x")):
+        lake.append("users", frame)
+    lake.append("users", pl.concat([users("e", delivery="w"), users("f", delivery="z"), users("g")]))
+    if compacted:
+        assert lake.compact("users", 1)
+    assert lake.distinct("users", "delivery_id") == ["w", "x", "y" * 50, "z"]
+    assert lake.distinct("users", "user_id") == list("abcdefg")
 
 
 def test_deleting_nothing_makes_no_version(lake: Lake) -> None:
     lake.append("users", users("a", delivery="a"))
     before = lake.version("users")
-    lake.delete("users", "delivery_id", "never seen")
+    lake.delete_rows("users", "delivery_id", ["never seen"])
     lake.delete_rows("users", "delivery_id", ["never", "b", "0"])
     lake.delete_rows("users", "delivery_id", [])
     assert lake.version("users") == before
@@ -144,7 +157,7 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
         lake.scan,
         lake.version,
         lambda table: lake.committed(table, "t"),
-        lambda table: lake.delete(table, "a", "b"),
+        lambda table: lake.delete_rows(table, "a", ["b"]),
     ):
         with pytest.raises(LakeError, match=r"has no table 'batches'.*outfitter ingest"):
             attempt("batches")

@@ -128,7 +128,7 @@ def test_one_bad_list_stops_the_batch(batch: Batch, tmp_path: Path, fault: str, 
     )
     if fault == "order":
         victims = victims.with_columns(pl.lit(pl.Series([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])).implode().alias("scores"))
-    batch.lake.delete("recommendations", "batch_id", batch.id)
+    batch.lake.delete_rows("recommendations", "batch_id", [batch.id])
     rest = found.join(victims, on="user_key", how="anti")
     batch.lake.append("recommendations", rest if fault == "missing" else pl.concat([rest, victims], how="vertical_relaxed"))
     validation = validate_batch(batch, tmp_path / "docs")
