@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from outfitter.registry.candidates import recipes, training_fingerprint
 from outfitter.registry.gate import Decision
 from outfitter.registry.promotion import Contest, decided, learnt_until, recipe_of, refuse_the_past, require_champion
 from tasks.artifacts import leave
+from tasks.evaluation import analyse_errors
 from tasks.training import bootstrap, fit_all, gate, refresh, search_leaks, set_exams
 from tasks.work import THREADS, Work, at_work
 
@@ -39,7 +41,9 @@ def train(as_of: datetime | None = None, now: datetime | None = None) -> dict[st
         outputs = _train(work, material, windows, print_)
         _leave(outputs)
         report("train", f"{outputs['decisions'][-1]['verdict']}; in production: {outputs['champion']['model']}", "done")
-        return {**stages.record(work.lake, "train", print_, outputs, work.now), "new": True}
+        recorded = stages.record(work.lake, "train", print_, outputs, work.now)
+        shutil.rmtree(work.settings.checkpoints, ignore_errors=True)  # whatever is there now, nobody will go on from it
+        return {**recorded, "new": True}
 
 
 def ready_material(work: Work, as_of: datetime | None) -> tuple[Material, datetime]:
@@ -66,6 +70,7 @@ def _train(work: Work, material: Material, windows: Windows, print_: str) -> dic
     if not leaks.passed:
         _leave_leaks(leaks)
         leaks.stop_on_leak()
+    errors = analyse_errors(work, validation, candidates, print_)
     contest = Contest(material, test, work.registry, print_, work.now, leaks)
     decisions: list[Decision] = []
     if work.registry.champion() is None or _bootstrapped_here(contest):
@@ -79,6 +84,7 @@ def _train(work: Work, material: Material, windows: Windows, print_: str) -> dic
         "windows": [windows.validation_from.isoformat(), windows.test_from.isoformat(), windows.as_of.isoformat()],
         "models": [candidate.outputs() for candidate in candidates],
         "leaks": leaks.record(),
+        "error_analysis": errors,
         "decisions": [d.record() for d in decisions],
         "champion": _in_production(work),
     }
@@ -103,7 +109,7 @@ def _leave(outputs: dict[str, Any]) -> None:
     table = f"| model | NDCG | MLflow run |\n|---|---|---|\n{scores}"
     decisions = {d["verdict"]: d["reason"] for d in outputs["decisions"]}
     leaks = LeakReport.of(outputs["leaks"])
-    facts = {"in production": outputs["champion"]["model"], "leaks": leaks.line, **decisions}
+    facts = {"in production": outputs["champion"]["model"], "leaks": leaks.line, "error analysis": outputs["error_analysis"], **decisions}
     leave("train", "Trained and compared", facts, f"{table}\n\n{leaks.markdown()}")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from models import checkpoint
 from models.data import Float, Histories, TrainingData
-from models.topk import TopK, top_k
+from models.item_vectors import ItemVectors
+from models.topk import TopK, top_k, top_k_factors
 from outfitter.errors import ModelError, NotEnoughData
 
-USER_BLOCK = 1024
+USER_BLOCK = 1024  # users encoded at once
+USER_SLAB = 64 * USER_BLOCK  # users whose queries are in memory at once
 
 
 class Recommender(ABC):
@@ -28,11 +31,13 @@ class Recommender(ABC):
     name: ClassVar[str]
     uses_torch: ClassVar[bool] = False
     reads_features: ClassVar[bool] = False  # needs the joined rows and the item table
+    item_vectors_name: ClassVar[str | None] = None  # in ``arrays``, float32[n_items, d], where a score is ``encode() @ vectors.T``
 
     item_ids: tuple[str, ...]
     prior: Float
     fit_until: str
     arrays: dict[str, NDArray[Any]]
+    _retrieval: tuple[Float, ItemVectors] | None = None
 
     def fit(self, data: TrainingData) -> Self:
         """Learn from ``data``. Raises NotEnoughData when there is nothing to learn from."""
@@ -65,13 +70,11 @@ class Recommender(ABC):
         """
         newest = int(histories.items.max(initial=-1))
         require(newest < len(self.item_ids), f"a history names item {newest}, the model knows {len(self.item_ids)}")
-        blocks = range(0, histories.n_users, USER_BLOCK)
-        parts = [
-            self._recommend_block(histories.rows(u, min(u + USER_BLOCK, histories.n_users)), k, available, exclude_seen) for u in blocks
-        ]
+        size, answer = (USER_BLOCK, self._by_scores) if self.item_vectors_name is None else (USER_SLAB, self._by_vectors)
+        parts = [answer(block, k, available, exclude_seen) for block in _blocks(histories, size)]
         return TopK.concatenate(parts, k)
 
-    def _recommend_block(self, block: Histories, k: int, available: NDArray[np.bool_] | None, exclude_seen: bool) -> TopK:
+    def _by_scores(self, block: Histories, k: int, available: NDArray[np.bool_] | None, exclude_seen: bool) -> TopK:
         query = self.encode(block)
         known = np.diff(block.indptr) > 0
 
@@ -81,6 +84,35 @@ class Recommender(ABC):
 
         seen = block.only_taken() if exclude_seen else None
         return top_k(score, block.n_users, len(self.item_ids), k, available, seen)
+
+    def _by_vectors(self, block: Histories, k: int, available: NDArray[np.bool_] | None, exclude_seen: bool) -> TopK:
+        known = np.diff(block.indptr) > 0
+        if not known.all():
+            return self._with_popular(block, known, k, available, exclude_seen)
+        queries = np.concatenate([self.encode(part) for part in _blocks(block, USER_BLOCK)])
+        return self._retrieve(queries, k, available, block.only_taken() if exclude_seen else None)
+
+    def _retrieve(self, queries: Float, k: int, available: NDArray[np.bool_] | None, seen: Histories | None) -> TopK:
+        """The items that ``queries`` score highest, exactly; a model with an index of its own asks that."""
+        return top_k_factors(queries, self.item_vectors(), k, available, seen)
+
+    def _with_popular(
+        self, block: Histories, known: NDArray[np.bool_], k: int, available: NDArray[np.bool_] | None, exclude_seen: bool
+    ) -> TopK:
+        popular = top_k(lambda items: self.prior[None, items], 1, len(self.item_ids), k, available)
+        best = TopK(popular.items.repeat(block.n_users, axis=0), popular.scores.repeat(block.n_users, axis=0))
+        if known.any():
+            found = self._by_vectors(_with_history(block, known), k, available, exclude_seen)
+            best.items[known], best.scores[known] = found.items, found.scores
+        return best
+
+    def item_vectors(self) -> ItemVectors:
+        """What ``item_vectors_name`` names, made ready for retrieval at the first call. Raises ModelError when it names nothing."""
+        require(self.item_vectors_name is not None, f"'{self.name}' does not score by item vectors")
+        vectors = self.arrays[str(self.item_vectors_name)]
+        if self._retrieval is None or self._retrieval[0] is not vectors:
+            self._retrieval = (vectors, ItemVectors.of(vectors))
+        return self._retrieval[1]
 
     def params(self) -> dict[str, Any]:
         """The hyper-parameters, as given."""
@@ -123,6 +155,17 @@ def require(condition: bool, problem: str) -> None:
     """Raises ModelError with ``problem`` unless ``condition`` holds."""
     if not condition:
         raise ModelError(problem)
+
+
+def _blocks(histories: Histories, size: int) -> Iterator[Histories]:
+    for start in range(0, histories.n_users, size):
+        yield histories.rows(start, min(start + size, histories.n_users))
+
+
+def _with_history(histories: Histories, known: NDArray[np.bool_]) -> Histories:
+    """The users ``known``, outside of whom nobody did anything."""
+    indptr = np.append(histories.indptr[:-1][known], histories.indptr[-1])
+    return replace(histories, indptr=indptr, features=None if histories.features is None else histories.features[known])
 
 
 def recent_popularity(histories: Histories, n_items: int, half_life: float = 14.0) -> Float:

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, fields
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.data import Float, TrainingRows
+
+Batch_co = TypeVar("Batch_co", bound=Sized, covariant=True)
+
+
+class Batched(Protocol[Batch_co]):
+    """What the training loop learns from: rows that come in batches, made of tensors and plain values.
+
+    A batch has a length, its rows; with a method ``pick(slice)`` as well, several workers can share it.
+    """
+
+    def __len__(self) -> int: ...
+
+    def to(self, device: torch.device) -> Batched[Batch_co]:
+        """The same rows on ``device``."""
+
+    def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Batch_co]:
+        """Every row once, in runs of at most ``size``. All that is random (the order, negatives) is drawn from ``generator``.
+
+        Without one, in validation, the batches are the same each time.
+        """
 
 
 @dataclass(frozen=True)

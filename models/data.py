@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -19,7 +19,8 @@ class Histories:
 
     indptr int64[n+1]; items int32[nnz] positions; weights float32[nnz] > 0, the event's confidence; ages float32[nnz] >= 0, days
     before the moment the question is asked; features float32[n, F] the users' profile in the order of the feature list, or None;
-    taken bool[nnz]: whether the user took the item (a target event) rather than looked at it, all when None.
+    taken bool[nnz]: whether the user took the item (a target event) rather than looked at it, all when None. events int8[nnz]: which of
+    ``outfitter.schema.EVENTS`` it was, not known when None. values float32[nnz]: a rating's stars, NaN where the event has none.
     """
 
     indptr: NDArray[np.int64]
@@ -28,6 +29,8 @@ class Histories:
     ages: Float
     features: Float | None = None
     taken: NDArray[np.bool_] | None = None
+    events: NDArray[np.int8] | None = None
+    values: Float | None = None
 
     @property
     def n_users(self) -> int:
@@ -37,22 +40,27 @@ class Histories:
         """The users ``start:stop``, without a copy of their items."""
         first, last = int(self.indptr[start]), int(self.indptr[stop])
         features = None if self.features is None else self.features[start:stop]
-        return Histories(
-            self.indptr[start : stop + 1] - first,
-            self.items[first:last],
-            self.weights[first:last],
-            self.ages[first:last],
-            features,
-            None if self.taken is None else self.taken[first:last],
-        )
+        return self._cut(self.indptr[start : stop + 1] - first, slice(first, last), features)
 
     def only_taken(self) -> Histories:
         """The same users with nothing but what they took: what exclusion is about. A look does not rule an item out."""
         if self.taken is None:
             return self
         before = np.concatenate([[0], np.cumsum(self.taken)])
-        kept = self.items[self.taken], self.weights[self.taken], self.ages[self.taken]
-        return Histories(before[self.indptr], *kept, self.features)
+        return replace(self._cut(before[self.indptr], self.taken, self.features), taken=None)
+
+    def _cut(self, indptr: NDArray[np.int64], kept: slice | NDArray[np.bool_], features: Float | None) -> Histories:
+        """Rows of the events ``kept``, which ``indptr`` divides."""
+        return Histories(
+            indptr,
+            self.items[kept],
+            self.weights[kept],
+            self.ages[kept],
+            features,
+            None if self.taken is None else self.taken[kept],
+            None if self.events is None else self.events[kept],
+            None if self.values is None else self.values[kept],
+        )
 
     def matrix(self, n_items: int) -> sparse.csr_matrix:
         """float32[n_users, n_items]: the summed weight of each user and item that met."""
@@ -107,13 +115,17 @@ class TrainingRows:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """All that ``fit`` may look at: nothing in it is later than ``until``."""
+    """All that ``fit`` may look at: nothing in it is later than ``until``.
+
+    attributes: float32[n_items, n_attributes] of 0 and 1, sparse: what the catalogue says of each item, all kinds side by side.
+    """
 
     item_ids: tuple[str, ...]
     histories: Histories
     until: datetime
     rows: TrainingRows | None = None
     item_table: ItemTable | None = None
+    attributes: sparse.csr_matrix | None = None
 
     @property
     def n_items(self) -> int:

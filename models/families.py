@@ -6,13 +6,46 @@ from pathlib import Path
 
 from models import checkpoint
 from models.base import Recipe, Recommender
+from models.blend import Blend
+from models.bpr import BPR
+from models.closed_form import ClosedForm
+from models.ease import EASE
 from models.factorization import ImplicitALS
+from models.multi_task import MultiTask
+from models.ncf import NCF
 from models.neighbours import ItemKNN
-from models.popularity import Popularity, RecentPopularity
+from models.popularity import Popularity, RecentPopularity, SegmentPopularity
+from models.ratings import BiasedMF, RatingMeans
+from models.sequential import BERT4Rec, GRU4Rec, SASRec
+from models.sparse_inverse import SparseClosedForm
 from models.two_tower import TwoTower
+from models.user_knn import UserKNN
 from outfitter.errors import ModelError
 
-FAMILIES: dict[str, type[Recommender]] = {family.name: family for family in (Popularity, RecentPopularity, ItemKNN, ImplicitALS, TwoTower)}
+FAMILIES: dict[str, type[Recommender]] = {
+    family.name: family
+    for family in (
+        Popularity,
+        RecentPopularity,
+        SegmentPopularity,
+        ItemKNN,
+        UserKNN,
+        EASE,
+        ClosedForm,
+        SparseClosedForm,
+        Blend,
+        ImplicitALS,
+        BPR,
+        TwoTower,
+        GRU4Rec,
+        SASRec,
+        BERT4Rec,
+        NCF,
+        MultiTask,
+        BiasedMF,
+        RatingMeans,
+    )
+}
 
 
 def family(name: str) -> type[Recommender]:

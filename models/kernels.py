@@ -13,6 +13,8 @@ from models.data import Float, Positions
 
 F = TypeVar("F", bound=Callable[..., Any])
 CHUNK = 64
+USERS, TILE = 256, 1024  # a tile of products: 1 MB, so that it is scanned while it is still in the cache
+LEAST = 1e-34  # more than a sum of 10,000 products can lose where numbers near 0 are rounded to it
 
 
 def compiled(function: F) -> F:
@@ -27,14 +29,16 @@ def reordered(function: F) -> F:
 
 @compiled
 def push(items: Positions, scores: Float, item: int, score: np.float32) -> None:
-    """Put an item into a list kept best first; an equal score goes behind those already there."""
-    place = len(scores) - 1
-    while place > 0 and score > scores[place - 1]:
-        scores[place] = scores[place - 1]
-        items[place] = items[place - 1]
+    """Put an item into a list kept best first and, of equal scores, lowest position first; nothing happens if it is none of the best."""
+    place = len(scores)
+    while place > 0 and (score > scores[place - 1] or (score == scores[place - 1] and item < items[place - 1])):
         place -= 1
-    scores[place] = score
-    items[place] = item
+    for behind in range(len(scores) - 1, place, -1):
+        scores[behind] = scores[behind - 1]
+        items[behind] = items[behind - 1]
+    if place < len(scores):
+        scores[place] = score
+        items[place] = item
 
 
 @compiled
@@ -135,43 +139,98 @@ def nearest(
 
 
 @reordered
-def fold_in(indptr: NDArray[np.int64], items: Positions, confidence: Float, factors: Float, gram: NDArray[np.float64], out: Float) -> None:
-    """Solve (gram + sum (c - 1) y y') x = sum c y for each CSR row of items y with confidences c, by Cholesky; x goes to ``out``.
+def product(left: Float, right: Float) -> np.float32:
+    """The product of two vectors, summed in float64 and rounded once."""
+    total = 0.0
+    for place in range(len(left)):
+        total += np.float64(left[place]) * np.float64(right[place])
+    return np.float32(total)
 
-    The user's half-step of Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets" (2008), equation 4.
+
+@compiled
+def search(
+    queries: Float,
+    reach: NDArray[np.float64],
+    vectors: Float,
+    lengths: NDArray[np.float64],
+    order: Positions,
+    available: NDArray[np.bool_],
+    seen_indptr: NDArray[np.int64],
+    seen: Positions,
+    slack: float,
+    prune: bool,
+    active: NDArray[np.int64],
+    items: Positions,
+    scores: Float,
+) -> None:
+    """The best items of the queries ``active``, by ``product``, among ``vectors``, which stand longest first.
+
+    reach, lengths: the lengths of queries and vectors; order: the position of each vector; both outputs start as padding. The BLAS
+    multiplies tiles in float32, and ``slack`` times both lengths is more than it can be wrong by: what may belong to a list by that
+    is scored again. No product exceeds both lengths multiplied (Cauchy and Schwarz), so a query for which that is under its k-th best
+    score is done.
     """
-    size = factors.shape[1]
-    for user in range(len(indptr) - 1):
-        matrix = gram.copy()
-        target = np.zeros(size)
-        for entry in range(indptr[user], indptr[user + 1]):
-            vector = factors[items[entry]].astype(np.float64)
-            for i in range(size):
-                target[i] += confidence[entry] * vector[i]
-                scaled = (confidence[entry] - 1.0) * vector[i]
-                for j in range(i + 1):
-                    matrix[i, j] += scaled * vector[j]
-        solve_in_place(matrix, target)
-        for i in range(size):
-            out[user, i] = target[i]
+    gathered = np.empty((USERS, queries.shape[1]), np.float32)
+    room = np.empty(USERS * TILE, np.float32)
+    for first in range(0, len(vectors), TILE):
+        tile = vectors[first : first + TILE]
+        if prune:
+            active = active[reach[active] * lengths[first] * (1 + slack) + LEAST >= scores[active, -1]]
+        for start in range(0, len(active), USERS):
+            users = active[start : start + USERS]
+            for row in range(len(users)):
+                gathered[row] = queries[users[row]]
+            block = room[: len(users) * len(tile)].reshape((len(users), len(tile)))
+            np.dot(gathered[: len(users)], tile.T, block)
+            for row in range(len(users)):
+                user = users[row]
+                hidden = seen[seen_indptr[user] : seen_indptr[user + 1]]
+                margin = slack * reach[user] * lengths[first] + LEAST
+                scan(block[row], margin, queries[user], tile, order[first:], available, hidden, items[user], scores[user])
 
 
-@reordered
-def solve_in_place(matrix: NDArray[np.float64], target: NDArray[np.float64]) -> None:
-    """Solve ``matrix`` x = ``target`` for a positive definite matrix of which the lower half is given; both are overwritten."""
-    size = len(target)
-    for i in range(size):
-        for j in range(i + 1):
-            rest = matrix[i, j]
-            for m in range(j):
-                rest -= matrix[i, m] * matrix[j, m]
-            matrix[i, j] = np.sqrt(rest) if i == j else rest / matrix[j, j]
-        rest = target[i]
-        for m in range(i):
-            rest -= matrix[i, m] * target[m]
-        target[i] = rest / matrix[i, i]
-    for i in range(size - 1, -1, -1):
-        rest = target[i]
-        for m in range(i + 1, size):
-            rest -= matrix[m, i] * target[m]
-        target[i] = rest / matrix[i, i]
+@compiled
+def scan(
+    row: Float,
+    margin: float,
+    query: Float,
+    tile: Float,
+    order: Positions,
+    available: NDArray[np.bool_],
+    hidden: Positions,
+    items: Positions,
+    scores: Float,
+) -> None:
+    """Merge one query's approximate scores of a tile, right to ``margin``, into its list; what is far from it is skipped by the chunk."""
+    threshold = np.float32(scores[-1] - margin)
+    for start in range(0, len(row), CHUNK):
+        stop = min(start + CHUNK, len(row))
+        passing = False
+        for column in range(start, stop):
+            passing |= row[column] >= threshold
+        if not passing:
+            continue
+        for column in range(start, stop):
+            if row[column] >= threshold and available[order[column]] and not contains(hidden, order[column]):
+                push(items, scores, order[column], product(query, tile[column]))
+                threshold = np.float32(scores[-1] - margin)
+
+
+@compiled
+def score_again(
+    queries: Float,
+    vectors: Float,
+    order: Positions,
+    places: NDArray[np.int64],
+    available: NDArray[np.bool_],
+    seen_indptr: NDArray[np.int64],
+    seen: Positions,
+    items: Positions,
+    scores: Float,
+) -> None:
+    """Merge the vectors at each query's ``places``, int64[n, m] padded with -1, into its list by ``product``, where they are admissible."""
+    for user in range(len(queries)):
+        hidden = seen[seen_indptr[user] : seen_indptr[user + 1]]
+        for place in places[user]:
+            if place >= 0 and available[order[place]] and not contains(hidden, order[place]):
+                push(items[user], scores[user], order[place], product(queries[user], vectors[place]))

@@ -1,4 +1,4 @@
-"""Popularity: the same list for everybody, and the baseline that every other model must beat."""
+"""Popularity: the same list for everybody, or for everybody of one taste, and the baseline that every other model must beat."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
 
+from models.attributes import rarities
 from models.base import Recommender, recent_popularity, require
 from models.data import Float, Histories, TrainingData
 
@@ -49,3 +52,51 @@ class RecentPopularity(_SameForAll):
 
     def _fit(self, data: TrainingData) -> None:
         self.arrays = {"scores": recent_popularity(data.histories, data.n_items, self.half_life)}
+
+
+@dataclass
+class SegmentPopularity(Recommender):
+    """Recent popularity in the user's segment: among all users whose histories speak for the same attribute, say a category or a brand.
+
+    An attribute gathers the weights of the items that have it, times log(n_items / items that have it) as in TF-IDF, and the greatest
+    names the segment; users for whom none speaks are a segment too. To a segment's counts are added those of everybody, scaled to
+    ``smoothing`` in all, so that a small segment is no list of accidents. What was taken is halved every ``half_life`` days of age.
+    """
+
+    name: ClassVar[str] = "segment_popularity"
+
+    half_life: float = 14.0
+    smoothing: float = 100.0
+
+    def __post_init__(self) -> None:
+        require(self.half_life > 0, f"half_life must be positive, not {self.half_life}")
+        require(self.smoothing >= 0, f"smoothing must not be negative, as {self.smoothing} is")
+
+    def _fit(self, data: TrainingData) -> None:
+        histories, rarity = data.histories, rarities(data)
+        self.arrays = {"starts": rarity.indptr, "traits": rarity.indices, "rarities": rarity.data, "n_traits": np.array(rarity.shape[1])}
+        segments = np.repeat(self._segments(histories), np.diff(histories.indptr))
+        decayed = histories.weights * np.exp2(-histories.ages / np.float32(self.half_life))
+        taken = sparse.csr_matrix((decayed, (segments, histories.items)), shape=(1 + rarity.shape[1], data.n_items))
+        self.arrays |= {"taken_starts": taken.indptr, "taken_items": taken.indices, "taken": taken.data}
+        overall = recent_popularity(histories, data.n_items, self.half_life)
+        # all of it can be so old that nothing is left in float32
+        self.arrays["overall"] = overall * np.float32(self.smoothing / max(float(overall.sum()), 1e-30))
+
+    def encode(self, histories: Histories) -> sparse.csc_matrix:
+        """float32[n_users, n_items], sparse: what the users' segments took."""
+        parts = tuple(self.arrays[name] for name in ("taken", "taken_items", "taken_starts"))
+        taken = sparse.csr_matrix(parts, shape=(1 + int(self.arrays["n_traits"]), len(self.item_ids)))
+        return taken[self._segments(histories)].tocsc()
+
+    def score(self, query: sparse.csc_matrix, items: slice) -> Float:
+        """float32[n_users, len(items)]: what was taken in the segment, and the share of it that everybody adds."""
+        return np.asarray(query[:, items].toarray() + self.arrays["overall"][items], dtype=np.float32)
+
+    def _segments(self, histories: Histories) -> NDArray[np.int64]:
+        """int64[n_users]: one more than the attribute that speaks loudest, 0 where none does."""
+        parts = tuple(self.arrays[name] for name in ("rarities", "traits", "starts"))
+        rarity = sparse.csr_matrix(parts, shape=(len(self.item_ids), int(self.arrays["n_traits"])))
+        silence = sparse.csr_matrix((len(self.item_ids), 1), dtype=np.float32)
+        spoken = histories.matrix(len(self.item_ids)) @ sparse.hstack([silence, rarity], format="csr")
+        return np.asarray(spoken.argmax(axis=1), dtype=np.int64).ravel()

@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data import Float, Histories, Positions
-from models.kernels import merge_tile, sort_rows
+from models.item_vectors import ItemVectors
+from models.kernels import merge_tile
+from models.retrieval import Retrieval, admissible, hidden_rows
+from models.topk_gpu import gpu, offer_products
 from outfitter.errors import ModelError
 
 TILE_CELLS = 1 << 18  # scores alive at once: 1 MB, so that a tile is scanned while it is still in the cache
 MIN_TILE = 256
+MANY = 2048  # users from which bringing the items to a GPU is worth it
+FEW = 64  # users up to which passing over what is unavailable costs less than leaving it out
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,9 @@ def top_k(
     in which nothing is available. available: bool[n_items], all when None. Raises ModelError when k < 1, when a shape does not
     fit, or when a score is NaN.
     """
-    if k < 1:
-        raise ModelError(f"{k} items were asked for", "Ask for at least one")
-    allowed = np.ones(n_items, dtype=np.bool_) if available is None else np.ascontiguousarray(available, dtype=np.bool_)
-    if allowed.shape != (n_items,):
-        raise ModelError(f"availability has shape {allowed.shape}, the model knows {n_items} items")
+    allowed = admissible(k, available, n_items)
     best = TopK.empty(n_users, k)
-    indptr, hidden = _seen_rows(seen, n_users)
+    indptr, hidden = hidden_rows(seen, n_users)
     for tile in tiles(n_users, n_items):
         if n_users and allowed[tile].any():
             block = _checked(score(tile), (n_users, tile.stop - tile.start))
@@ -68,20 +69,33 @@ def top_k(
     return best
 
 
+def top_k_factors(
+    queries: Float,
+    vectors: Float | ItemVectors,
+    k: int,
+    available: NDArray[np.bool_] | None = None,
+    seen: Histories | None = None,
+    prune: bool = True,
+) -> TopK:
+    """As ``top_k`` where a score is the product of a query and an item vector; a bias is one more dimension, met with a 1.
+
+    queries float32[n, d]; vectors float32[n_items, d], or made ready by ``ItemVectors.of`` when they serve more than once. A score is
+    summed in float64 and rounded once, so a user's list is the same alone and among others. ``prune=False`` computes every product,
+    for the same result. On all cores, or on the GPU when there is one. Raises ModelError for what ``top_k`` refuses, and for values
+    or scores that are not finite in float32.
+    """
+    asked = Retrieval.of(queries, vectors, k, available, seen)
+    device = gpu() if len(queries) >= MANY else None
+    if device is not None or len(queries) > FEW:
+        asked = asked.without_unavailable()
+    asked.settle(np.arange(len(queries)) if device is None else offer_products(device, asked), prune)
+    return TopK(asked.found, asked.scores)
+
+
 def tiles(n_users: int, n_items: int) -> list[slice]:
     """Runs of item positions, wide enough to be worth a matrix product and small enough for the cache."""
     width = max(MIN_TILE, TILE_CELLS // max(n_users, 1))
     return [slice(first, min(first + width, n_items)) for first in range(0, n_items, width)]
-
-
-def _seen_rows(seen: Histories | None, n_users: int) -> tuple[NDArray[np.int64], Positions]:
-    if seen is None:
-        return np.zeros(n_users + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
-    if seen.n_users != n_users:
-        raise ModelError(f"histories of {seen.n_users} users were given for {n_users} users")
-    ordered = seen.items.copy()
-    sort_rows(seen.indptr, ordered)
-    return seen.indptr, ordered
 
 
 def _checked(block: Float, shape: tuple[int, int]) -> Float:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from models.ann import KINDS, AnnIndex
 from models.base import Recommender, require
 from models.data import Float, Histories, ItemTable, TrainingData, TrainingRows
+from models.topk import TopK
 from outfitter.errors import NotEnoughData
 
 if TYPE_CHECKING:
@@ -25,14 +28,17 @@ class TwoTower(Recommender):
     """Cosine of two towers over a temperature, trained by in-batch sampled softmax with logQ correction.
 
     The last ``validation`` share of the rows in time chooses the number of epochs; then a fresh network learns from all rows for
-    that many, because in fashion the newest rows say most. ``latest``: how many of the last items the user tower reads.
+    that many, because in fashion the newest rows say most. ``latest``: how many of the last items the user tower reads. ``retrieval``:
+    exact, or by an index of FAISS (``hnsw``, ``ivf``) that may miss an item, the fewer the more ``effort`` (``models.ann``): item vectors
+    are equally long here, which leaves the exact search nothing to skip.
     """
 
     name: ClassVar[str] = "two_tower"
     uses_torch: ClassVar[bool] = True
     reads_features: ClassVar[bool] = True
+    item_vectors_name: ClassVar[str | None] = "item_vectors"
 
-    dim: int = 64
+    dim: int = 128
     epochs: int = 20
     batch_size: int = 512
     learning_rate: float = 0.002
@@ -42,6 +48,8 @@ class TwoTower(Recommender):
     validation: float = 0.1
     patience: int = 2
     seed: int = 0
+    retrieval: Literal["exact", "hnsw", "ivf"] = "exact"
+    effort: int = 64
 
     def __post_init__(self) -> None:
         require(min(self.dim, self.epochs, self.latest) > 0, "dim, epochs and latest must be positive")
@@ -49,6 +57,8 @@ class TwoTower(Recommender):
         require(self.learning_rate > 0 and self.temperature > 0, "learning_rate and temperature must be positive")
         require(self.weight_decay >= 0 and self.patience > 0, "weight_decay must not be negative and patience must be positive")
         require(0 <= self.validation < 1, f"validation must be a share below 1, not {self.validation}")
+        require(self.retrieval in {"exact", *KINDS}, f"retrieval must be one of exact, {', '.join(KINDS)}, not '{self.retrieval}'")
+        require(self.effort > 0, f"effort must be positive, not {self.effort}")
 
     def _fit(self, data: TrainingData) -> None:
         from models.batches import Scale, tensors
@@ -75,12 +85,12 @@ class TwoTower(Recommender):
         else:
             cut = len(rows) - held_out
             _, chosen = self._train(rows.pick(slice(None, cut)), rows.pick(slice(cut, None)), self.epochs)
-            network, fitted = self._train(rows, None, chosen.best_epoch)
+            network, fitted = self._train(rows, None, chosen.best_epoch, "refit_")
             self.arrays["validation_loss"] = np.asarray(chosen.validation, dtype=np.float32)
         self.arrays["training_loss"] = np.asarray(fitted.training, dtype=np.float32)
         return network
 
-    def _train(self, training: Rows, validation: Rows | None, epochs: int) -> tuple[Towers, Fitted]:
+    def _train(self, training: Rows, validation: Rows | None, epochs: int, label: str = "") -> tuple[Towers, Fitted]:
         import torch
 
         from models.fit import choose_device, train
@@ -97,7 +107,7 @@ class TwoTower(Recommender):
             candidates = network.items(batch.items, batch.item_features)
             return sampled_softmax(queries, candidates, batch.items, log_q[batch.items], batch.weights, self.temperature)
 
-        fitted = train(network, loss, training, validation, self._schedule(epochs), device)
+        fitted = train(network, loss, training, validation, self._schedule(epochs), device, label=label)
         return network.cpu(), fitted
 
     def _keep(self, network: Towers, item_features: Float) -> None:
@@ -107,6 +117,9 @@ class TwoTower(Recommender):
         with torch.no_grad():
             vectors = network.items(torch.arange(len(self.item_ids)), torch.from_numpy(item_features)).numpy()
         self.arrays["item_vectors"] = vectors
+        if self.retrieval != "exact":
+            self._index = AnnIndex.build(self.item_vectors(), self.retrieval, self.effort, self.seed)
+            self.arrays["index"] = self._index.to_array()
         for name, weight in network.named_parameters():
             self.arrays[f"network.{name}"] = weight.detach().numpy()
         self._restored = network
@@ -128,6 +141,13 @@ class TwoTower(Recommender):
     def score(self, query: Float, items: slice) -> Float:
         """float32[n_users, len(items)]: cosine over temperature."""
         return np.asarray(query @ self.arrays["item_vectors"][items].T, dtype=np.float32)
+
+    def _retrieve(self, queries: Float, k: int, available: NDArray[np.bool_] | None, seen: Histories | None) -> TopK:
+        if self.retrieval == "exact":
+            return super()._retrieve(queries, k, available, seen)
+        if getattr(self, "_index", None) is None:
+            self._index = AnnIndex.from_array(self.item_vectors(), self.arrays["index"], self.effort)
+        return self._index.search(queries, k, available, seen)
 
     def _fitted_network(self) -> Towers:
         """The network of ``arrays``, rebuilt once after loading."""

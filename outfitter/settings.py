@@ -82,6 +82,9 @@ class Settings(BaseSettings):
         ("popularity", "recent_popularity", "item_knn", "als", "two_tower"), description="Model families that each training run fits."
     )
     seed: int = Field(0, ge=0, description="Seed of models, samples and bootstraps.")
+    checkpoint_seconds: float = Field(
+        60, ge=0, allow_inf_nan=False, description="Seconds between the checkpoints from which a killed training of a torch model goes on."
+    )
     bootstrap_samples: int = Field(2000, ge=200, description="Resamples behind each interval and the gate.")
     gate_alpha: float = Field(0.025, gt=0, lt=0.5, description="One-sided error of the promotion gate.")
     gate_effect: float = Field(0.05, gt=0, description="Relative gain the gate must be able to see; sets the sample size it asks for.")
@@ -186,6 +189,11 @@ class Settings(BaseSettings):
     @property
     def tracking_uri(self) -> str:
         return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What trainings that run, or were killed, have come to."""
+        return self.home / "checkpoints"
 
     @property
     def reports(self) -> Path:

@@ -21,6 +21,7 @@ from outfitter.registry import promotion
 from outfitter.registry.candidates import BASELINES, Candidate, note_leaks, train_candidate
 from outfitter.registry.gate import METRIC, Decision
 from outfitter.registry.promotion import Contest
+from tasks.fitting import shown
 from tasks.work import Work
 
 
@@ -28,7 +29,8 @@ from tasks.work import Work
 def fit(work: Work, recipe: Recipe, material: Material, exam: Exam) -> Candidate:
     """Fit, examine and log one candidate."""
     report("train", f"fitting {recipe.model}")
-    return train_candidate(recipe, material, exam, work.registry, work.now, time.perf_counter)
+    with shown(recipe.model):
+        return train_candidate(recipe, material, exam, work.registry, work.now, time.perf_counter)
 
 
 def fit_all(work: Work, recipes: list[Recipe], material: Material, exam: Exam) -> list[Candidate]:
@@ -81,11 +83,13 @@ def bootstrap(contest: Contest, candidates: list[Candidate]) -> Decision:
 def gate(contest: Contest, candidates: list[Candidate]) -> tuple[Decision, dict[str, Result]]:
     """The best candidate against the champion and the best baseline."""
     report("train", "comparing challenger and champion on the test window")
-    return promotion.challenge(contest, candidates)
+    with shown("challenge"):
+        return promotion.challenge(contest, candidates)
 
 
 @task(name="refresh", cache_policy=NO_CACHE)
 def refresh(contest: Contest) -> Decision:
     """Fit the champion's recipe again on newer data."""
     report("train", "bringing the champion up to date")
-    return promotion.refresh(contest)
+    with shown("refresh"):
+        return promotion.refresh(contest)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from outfitter import __version__
+from outfitter.cli.bench import bench
 from outfitter.cli.ledger import deliveries, quarantine
 from outfitter.cli.running import guarded, run_flow
 from outfitter.cli.sources import source
@@ -27,6 +28,7 @@ better, recommends to every user and watches for drift.
   outfitter run                                 the whole pipeline on a synthetic shop
   outfitter run --source vibrent --path DIR     on real data
   outfitter synth --out DIR --drift 1           draw a shop of your own
+  outfitter bench models --help                 compare models on a data set
 
 Everything it writes lies in OUTFITTER_HOME (default ./.outfitter). Settings: docs/settings.md. Exit codes: 0 done, 2 something to mend,
 1 a bug.
@@ -35,6 +37,7 @@ app = typer.Typer(help=HELP, rich_markup_mode="rich", no_args_is_help=True, add_
 app.command()(deliveries)
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(source, name="source")
+app.add_typer(bench, name="bench")
 
 Source = Annotated[str | None, typer.Option(help="Adapter that reads the input; 'outfitter source list' names them.")]
 Where = Annotated[

@@ -21,7 +21,7 @@ from outfitter.settings import Settings, load_settings
 USER_ERROR, CRASH, INTERRUPTED = 2, 1, 130
 SOON = {"ingest": "great_expectations", "pipeline": "great_expectations"}
 """What a flow needs first and takes seconds to import."""
-QUIET = ("mlflow", "alembic", "great_expectations", "feast", "prefect", "httpx", "matplotlib", "implicit")
+QUIET = ("mlflow", "alembic", "great_expectations", "feast", "prefect", "httpx", "matplotlib", "implicit", "optuna")
 
 
 def run_flow(flow: str, as_json: bool, show: Callable[[Any, dict[str, Any], Settings], None], **parameters: Any) -> int:
@@ -71,7 +71,7 @@ def _run(flow: str, as_json: bool, show: Callable[[Any, dict[str, Any], Settings
             if flow in SOON:
                 import_meanwhile(SOON[flow])
             ready()
-        _quieten()
+        quieten()
         with watching(terminal, settings.log_level):
             result = call(**parameters, now=now)
     if as_json:
@@ -98,7 +98,7 @@ def _without_heartbeats() -> AbstractContextManager[Any]:
     return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Libraries tell their routine to their own logs; the terminal belongs to progress and to our warnings."""
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -129,6 +129,7 @@ def _where(result: dict[str, Any], settings: Settings) -> RenderableType:
     programs = os.path.relpath(Path(sys.executable).parent)
     rows = {
         "data docs": result["ingest"]["data_docs"],
+        "error analysis": result["train"]["error_analysis"],
         "drift report": result["monitor"]["report"],
         "Prefect UI": f"PREFECT_HOME={settings.home / 'prefect'} DO_NOT_TRACK=true {programs}/prefect server start",
         "MLflow UI": f"{programs}/mlflow ui --backend-store-uri {settings.tracking_uri}",

@@ -19,8 +19,8 @@ from outfitter.evaluation.inputs import Catalogue, catalogue, histories, sellabl
 from outfitter.lake.snapshot import Snapshot
 from outfitter.settings import Settings
 
-METRICS = {"ndcg": metrics.ndcg, "recall": metrics.recall, "map": metrics.average_precision, "hit_rate": metrics.hit_rate}
-PerUser = NDArray[np.float64]
+METRICS = metrics.RANKING
+PerUser = metrics.PerUser
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,13 @@ class Exam:
 
 @dataclass(frozen=True)
 class Result:
-    """What one model scored in an exam: float64[n] a metric, in the order of the exam's users."""
+    """What one model scored in an exam: float64[n] a metric, in the order of the exam's users; ``shown`` int32[n, k] are keys of items."""
 
     recipe: Recipe
     per_user: Mapping[str, PerUser]
     coverage: float
     seconds: float  # of answering, for all users
+    shown: NDArray[np.int32]
 
     def mean(self, metric: str) -> float:
         return float(self.per_user[metric].mean())
@@ -101,4 +102,5 @@ def sit(exam: Exam, model: Recommender) -> Result:
     seconds = time.perf_counter() - started
     truth = exam.truth(items)
     per_user = {name: metric(shown, truth) for name, metric in METRICS.items()}
-    return Result(Recipe.of(model), per_user, metrics.coverage(shown, max(1, int(available.sum()))), seconds)
+    coverage = metrics.coverage(shown, max(1, int(available.sum())))
+    return Result(Recipe.of(model), per_user, coverage, seconds, np.where(shown >= 0, items.keys[shown], -1))

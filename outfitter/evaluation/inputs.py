@@ -9,16 +9,19 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import sparse
 
 from models.data import Histories, ItemTable
 from outfitter.errors import ModelError
+from outfitter.evaluation.attributes import CODED, KINDS, attribute_matrix, item_codes
 from outfitter.features.arrays import model_inputs
 from outfitter.features.spec import ITEM_FEATURES, USER_FEATURES
 from outfitter.lake.snapshot import Snapshot
+from outfitter.schema import EVENTS
 from outfitter.settings import EventRule
 
 SECONDS_A_DAY = 86_400.0
-CODED = ("category", "colour", "brand", "style")
+EVENT_CODES = {name: code for code, name in enumerate(EVENTS)}
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,10 @@ def catalogue(snapshot: Snapshot, until: datetime, ids: tuple[str, ...] | None =
 
 
 def weighted_events(snapshot: Snapshot, until: datetime, events: Mapping[str, EventRule]) -> pl.LazyFrame:
-    """user_key, item_key, timestamp, bucket, weight, taken: the events up to ``until`` that speak for an item, in time order."""
+    """user_key, item_key, timestamp, bucket, weight, taken, event (its place in ``EVENTS``), value: the events up to ``until`` that speak
+    for an item, in time order."""
     rows = unordered_events(snapshot, until, events).sort("user_key", "timestamp", "sequence", "item_key")
-    return rows.select("user_key", "item_key", "timestamp", "bucket", "weight", "taken")
+    return rows.select("user_key", "item_key", "timestamp", "bucket", "weight", "taken", "event", "value")
 
 
 def unordered_events(snapshot: Snapshot, until: datetime, events: Mapping[str, EventRule]) -> pl.LazyFrame:
@@ -65,7 +69,8 @@ def unordered_events(snapshot: Snapshot, until: datetime, events: Mapping[str, E
     weights = pl.col("event").replace_strict({name: rule.weight for name, rule in events.items()}, default=0.0)
     rows = snapshot.scan("interactions").filter(pl.col("timestamp") <= until).with_columns(weights.alias("weight"))
     taken = pl.col("event").is_in([name for name, rule in events.items() if rule.target]).alias("taken")
-    return rows.filter(pl.col("weight") > 0).select("user_key", "item_key", "timestamp", "sequence", "bucket", "weight", taken)
+    told = (pl.col("event").replace_strict(EVENT_CODES, return_dtype=pl.Int8), pl.col("value").cast(pl.Float32))
+    return rows.filter(pl.col("weight") > 0).select("user_key", "item_key", "timestamp", "sequence", "bucket", "weight", taken, *told)
 
 
 def histories(
@@ -87,6 +92,8 @@ def histories(
         ages.astype(np.float32),
         None if features is None else _profiles(features, users, asked),
         rows["taken"].to_numpy(),
+        rows["event"].to_numpy(),
+        rows["value"].fill_null(float("nan")).to_numpy(),
     )
 
 
@@ -103,12 +110,17 @@ def sellable(snapshot: Snapshot, items: Catalogue, at: datetime, days: int, targ
     return np.isin(items.keys, named["item_key"].to_numpy())
 
 
+def attributes(snapshot: Snapshot, items: Catalogue, asked: datetime) -> sparse.csr_matrix:
+    """float32[n_items, n_attributes] of 0 and 1: what the catalogue said as of ``asked``."""
+    wanted = pl.DataFrame({"item_key": items.keys})
+    described = snapshot.items(asked).select("item_key", "tags", *KINDS).collect()
+    return attribute_matrix(wanted.join(described, on="item_key", how="left", maintain_order="left"))[0]
+
+
 def item_table(snapshot: Snapshot, items: Catalogue, features: pl.DataFrame, asked: datetime) -> ItemTable:
     """The catalogue as numbers: feature rows as of ``asked``, and a code for each category, colour, brand and style."""
     wanted = pl.DataFrame({"item_key": items.keys})
     rows = wanted.join(features, on="item_key", how="left", maintain_order="left")
     described = wanted.join(snapshot.items(asked).select("item_key", *CODED).collect(), on="item_key", how="left", maintain_order="left")
-    codes = described.select(pl.col(name).rank("dense").fill_null(0).cast(pl.Int32) for name in CODED)
-    numbers = codes.to_numpy()
-    sizes = tuple(int(size) + 1 for size in numbers.max(axis=0, initial=0))
-    return ItemTable(model_inputs(rows, ITEM_FEATURES, asked), numbers, CODED, sizes)
+    codes, sizes = item_codes(described)
+    return ItemTable(model_inputs(rows, ITEM_FEATURES, asked), codes, CODED, sizes)

@@ -13,11 +13,13 @@ from feature_repo import open_store
 from models.base import Recipe, Recommender
 from models.data import TrainingData, TrainingRows
 from models.families import build, family
+from models.watch import Checkpoints, watched
 from outfitter.errors import NotEnoughData
-from outfitter.evaluation.inputs import Catalogue, catalogue, histories, item_table, weighted_events
+from outfitter.evaluation.inputs import Catalogue, attributes, catalogue, histories, item_table, weighted_events
 from outfitter.features.arrays import model_inputs
 from outfitter.features.offline import ensure_exported, training_rows
 from outfitter.features.spec import ITEM_FEATURES, LAST_ITEMS, USER_FEATURES
+from outfitter.lake import stages
 from outfitter.lake.snapshot import Snapshot
 from outfitter.lake.tables import Lake
 from outfitter.settings import Settings
@@ -39,8 +41,14 @@ class Material:
 
 
 def fit(recipe: Recipe, material: Material, until: datetime) -> Recommender:
-    """The model of ``recipe``, fitted on what was known at ``until``. Raises NotEnoughData when that is nothing."""
-    return build(recipe).fit(training_data(material, until, with_rows=family(recipe.model).reads_features))
+    """The model of ``recipe``, fitted on what was known at ``until``. Raises NotEnoughData when that is nothing.
+
+    A torch model keeps checkpoints in the home, and goes on from what a killed fit has left there.
+    """
+    settings, print_ = material.settings, stages.fingerprint("fit", recipe=recipe, on=material.materialization, until=until)
+    data = training_data(material, until, with_rows=family(recipe.model).reads_features)
+    with watched(checkpoints=Checkpoints(settings.checkpoints / print_, of=print_, every=settings.checkpoint_seconds)):
+        return build(recipe).fit(data)
 
 
 def training_data(material: Material, until: datetime, with_rows: bool, users: pl.Series | None = None) -> TrainingData:
@@ -52,10 +60,11 @@ def training_data(material: Material, until: datetime, with_rows: bool, users: p
     if events.is_empty():
         raise NotEnoughData(f"nobody had done anything by {until:%Y-%m-%d}", "Deliver a longer history, or lower the setting window_days.")
     known = histories(events, events["user_key"].unique().sort().to_numpy(), items, until)
+    told = attributes(snapshot, items, until)
     if not with_rows:
-        return TrainingData(items.ids, known, until)
+        return TrainingData(items.ids, known, until, attributes=told)
     table = item_table(snapshot, items, material.rows("item_features", until), until)
-    return TrainingData(items.ids, known, until, joined_rows(material, events, items, until), table)
+    return TrainingData(items.ids, known, until, joined_rows(material, events, items, until), table, told)
 
 
 def joined_rows(material: Material, events: pl.DataFrame, items: Catalogue, until: datetime) -> TrainingRows:

@@ -79,20 +79,21 @@ def train_candidate(recipe: Recipe, material: Material, exam: Exam, registry: Re
     lake = material.snapshot.lake
     if (done := stages.find(lake, "fit", print_)) is not None:
         return Candidate.of(done)
-    started = clock()
-    model = fit(recipe, material, exam.asked)
-    seconds = clock() - started
-    result = sit(exam, model)
-    scores = {name: interval(result.per_user[name], settings["bootstrap_samples"], settings["seed"]) for name in METRICS}
-    run_id = log_fitted(registry, model, material, scores, result, {"outfitter.role": "candidate", "outfitter.fingerprint": print_})
+    with registry.running(recipe.model) as run_id:
+        started = clock()
+        model = fit(recipe, material, exam.asked)
+        seconds = clock() - started
+        result = sit(exam, model)
+        scores = {name: interval(result.per_user[name], settings["bootstrap_samples"], settings["seed"]) for name in METRICS}
+        log_fitted(registry, model, material, scores, result, {"outfitter.role": "candidate", "outfitter.fingerprint": print_})
     candidate = Candidate(recipe, run_id, scores, result.coverage, len(exam.users), round(seconds, 3))
     return Candidate.of(stages.record(lake, "fit", print_, candidate.outputs(), at))
 
 
 def log_fitted(
     registry: Registry, model: Recommender, material: Material, scores: Mapping[str, Interval], result: Result, tags: Mapping[str, str]
-) -> str:
-    """Log a model with its scores, its card and the snapshot it learnt from; returns the run's id."""
+) -> None:
+    """Log a model with its scores, its card and the snapshot it learnt from, in the run that is running."""
     k = material.settings.list_length
     metrics = {f"{name}_at_{k}": score.mean for name, score in scores.items()}
     metrics |= {f"{name}_at_{k}_{end}": getattr(score, end) for name, score in scores.items() for end in ("low", "high")}
@@ -100,7 +101,7 @@ def log_fitted(
     data = {"outfitter.snapshot": material.snapshot.id, "outfitter.materialization": material.materialization}
     tags = {**tags, **data, "outfitter.fit_until": model.fit_until}
     with tempfile.TemporaryDirectory() as scratch:
-        return registry.log(model, Path(scratch), metrics, tags, model_card(model, material, scores, result))
+        registry.log(model, Path(scratch), metrics, tags, model_card(model, material, scores, result))
 
 
 def note_leaks(registry: Registry, run_ids: Sequence[str], leaks: LeakReport) -> None:

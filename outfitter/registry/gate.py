@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from outfitter.evaluation.bootstrap import Interval, detectable_effect, interval, users_needed
+from outfitter.evaluation.bootstrap import Interval, detectable_effect, difference, interval, users_needed
 from outfitter.evaluation.exam import PerUser, Result
 from outfitter.settings import Settings
 
@@ -138,8 +138,10 @@ def _limits(power: _Power | None) -> str:
 
 def _against_baselines(challenger: Result, baselines: Sequence[Result], settings: Settings, shown: str) -> tuple[Verdict, str]:
     for baseline in baselines:
-        differences = challenger.per_user[METRIC] - baseline.per_user[METRIC]
-        if interval(differences, settings.bootstrap_samples, settings.seed, settings.gate_alpha).low <= 0:
+        gain = difference(
+            challenger.per_user[METRIC], baseline.per_user[METRIC], settings.bootstrap_samples, settings.seed, settings.gate_alpha
+        )
+        if gain.low <= 0:
             return "not better", f"not shown to be better than the baseline {baseline.recipe.model} ({baseline.mean(METRIC):.4f}); {shown}"
     return "promoted", shown
 
@@ -155,7 +157,7 @@ def _guardrails(challenger: Result, champion: Result, segments: Mapping[str, Mas
 
 def _segment(name: str, mask: Mask, challenger: Result, champion: Result, settings: Settings) -> Guardrail:
     """A segment is harmed when the loss exceeds the margin and the interval says that it is no accident."""
-    differences = (challenger.per_user[METRIC] - champion.per_user[METRIC])[mask]
-    change = interval(differences, settings.bootstrap_samples, settings.seed, settings.gate_alpha)
-    harmed = change.high < 0 and change.mean < -settings.gate_margin * champion.per_user[METRIC][mask].mean()
+    now, before = challenger.per_user[METRIC][mask], champion.per_user[METRIC][mask]
+    change = difference(now, before, settings.bootstrap_samples, settings.seed, settings.gate_alpha)
+    harmed = change.high < 0 and change.mean < -settings.gate_margin * before.mean()
     return Guardrail(f"segment '{name}'", not harmed, f"NDCG change {change} over {int(mask.sum()):,} users")

@@ -211,12 +211,13 @@ def _make_version(contest: Contest, recipe: Recipe, decision: Decision, decision
     if (made := contest.registry.find("outfitter.decision", decision_id)) is not None:
         return made.version
     settings = contest.material.settings
-    examined, model = contest.fit(recipe, contest.exam.asked), contest.fit(recipe, contest.exam.until)
-    _refuse_broken(contest, model)
-    result = sit(contest.exam, examined)
+    result = sit(contest.exam, contest.fit(recipe, contest.exam.asked))
     scores = {name: interval(result.per_user[name], settings.bootstrap_samples, settings.seed) for name in METRICS}
     tags = {"outfitter.role": "production", "outfitter.verdict": decision.verdict, "outfitter.decision": decision_id}
-    run_id = log_fitted(contest.registry, model, contest.material, scores, result, {**tags, "outfitter.reason": decision.reason})
+    with contest.registry.running(recipe.model) as run_id:
+        model = contest.fit(recipe, contest.exam.until)
+        _refuse_broken(contest, model)
+        log_fitted(contest.registry, model, contest.material, scores, result, {**tags, "outfitter.reason": decision.reason})
     if contest.leaks is not None:
         note_leaks(contest.registry, [run_id], contest.leaks)
     return contest.registry.register(run_id, {**tags, "outfitter.snapshot": contest.material.snapshot.id}).version

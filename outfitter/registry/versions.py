@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +22,9 @@ from mlflow.types.schema import Array
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.base import Recommender
+from models.watch import watched
 from outfitter.errors import HomeError, ModelError
+from outfitter.registry.epochs import EpochLog
 from outfitter.settings import Settings
 
 REGISTERED = "outfitter"
@@ -49,21 +52,26 @@ class Version:
     tags: Mapping[str, str]
 
 
+def open_experiment(settings: Settings, name: str) -> tuple[MlflowClient, str]:
+    """MLflow's store and the id of the experiment ``name``, made when it is not there. Raises HomeError when the store cannot be read."""
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    try:
+        client = MlflowClient(settings.tracking_uri)
+        found = client.get_experiment_by_name(name)
+    except SQLAlchemyError as error:
+        store = "of the setting mlflow_uri" if settings.mlflow_uri else f"'{settings.home / 'mlflow' / 'mlflow.db'}'"
+        raise HomeError(
+            f"MLflow's database {store} cannot be read: {str(error).splitlines()[0]}", "Restore it from a backup, or start a new home."
+        ) from error
+    folder = None if settings.mlflow_uri else (settings.home / "mlflow" / "artifacts").as_uri()
+    return client, found.experiment_id if found else client.create_experiment(name, artifact_location=folder)
+
+
 class Registry:
     """Runs, versions and the champion of one home."""
 
     def __init__(self, settings: Settings) -> None:
-        mlflow.set_tracking_uri(settings.tracking_uri)
-        try:
-            self.client = MlflowClient(settings.tracking_uri)
-            found = self.client.get_experiment_by_name(EXPERIMENT)
-        except SQLAlchemyError as error:
-            store = "of the setting mlflow_uri" if settings.mlflow_uri else f"'{settings.home / 'mlflow' / 'mlflow.db'}'"
-            raise HomeError(
-                f"MLflow's database {store} cannot be read: {str(error).splitlines()[0]}", "Restore it from a backup, or start a new home."
-            ) from error
-        folder = None if settings.mlflow_uri else (settings.home / "mlflow" / "artifacts").as_uri()
-        self.experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT, artifact_location=folder)
+        self.client, self.experiment = open_experiment(settings, EXPERIMENT)
 
     def close_orphans(self) -> int:
         """Mark runs of a killed process as killed: whoever holds the home's lock is the only one that could be running."""
@@ -72,15 +80,20 @@ class Registry:
             self.client.set_terminated(run.info.run_id, status="KILLED")
         return len(running)
 
-    def log(self, model: Recommender, folder: Path, metrics: Mapping[str, float], tags: Mapping[str, str], card: str) -> str:
-        """Log a fitted model in a run of its own; ``folder`` is an empty scratch folder. Returns the run's id."""
+    @contextmanager
+    def running(self, name: str) -> Iterator[str]:
+        """A run in which a model is fitted, examined and logged; trainings inside log their epochs there. Gives the run's id."""
+        with mlflow.start_run(experiment_id=self.experiment, run_name=name) as run, watched(EpochLog(run.info.run_id)):
+            yield str(run.info.run_id)
+
+    def log(self, model: Recommender, folder: Path, metrics: Mapping[str, float], tags: Mapping[str, str], card: str) -> None:
+        """Log a fitted model in the run that is ``running``; ``folder`` is an empty scratch folder."""
         artifact = model.save(folder / "model")
-        with mlflow.start_run(experiment_id=self.experiment, run_name=model.name, tags=dict(tags)) as run:
-            mlflow.log_params({"model": model.name, **model.params()})
-            mlflow.log_metrics(dict(metrics))
-            mlflow.log_text(card, CARD)
-            self._log_model(model, artifact)
-        return str(run.info.run_id)
+        mlflow.set_tags(dict(tags))
+        mlflow.log_params({"model": model.name, **model.params()})
+        mlflow.log_metrics(dict(metrics))
+        mlflow.log_text(card, CARD)
+        self._log_model(model, artifact)
 
     def read_text(self, run_id: str, name: str) -> str:
         """A text artifact of a run."""
@@ -112,12 +125,13 @@ class Registry:
         found = self.client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run_id}'")
         if found:
             return self._version(found[0])
-        outputs = self.run(run_id).outputs
-        if outputs is None or not outputs.model_outputs:
-            raise ModelError(f"the MLflow run '{run_id}' has no model", "Train again; the run is kept for you to look at.")
-        logged = outputs.model_outputs[0].model_id
+        logged = self._logged(run_id)
         made = self.client.create_model_version(REGISTERED, f"models:/{logged}", run_id, tags=dict(tags), model_id=logged)
         return self._version(made)
+
+    def artifact(self, run_id: str) -> Path:
+        """The local folder of the model that a run logged, what ``models.load`` reads."""
+        return self._folder(f"models:/{self._logged(run_id)}", f"the model of the MLflow run '{run_id}'")
 
     def find(self, tag: str, value: str) -> Version | None:
         """The version that carries a tag with this value, or None."""
@@ -141,15 +155,25 @@ class Registry:
     def run(self, run_id: str) -> Run:
         return self.client.get_run(run_id)
 
+    def _logged(self, run_id: str) -> str:
+        """The id of the model that a run logged."""
+        outputs = self.run(run_id).outputs
+        if outputs is None or not outputs.model_outputs:
+            raise ModelError(f"the MLflow run '{run_id}' has no model", "Train again; the run is kept for you to look at.")
+        return str(outputs.model_outputs[0].model_id)
+
     def _version(self, found: Any) -> Version:
+        folder = self._folder(f"models:/{REGISTERED}/{found.version}", f"the artifact of version {found.version}")
+        return Version(str(found.version), found.run_id, folder, dict(found.tags))
+
+    def _folder(self, address: str, told: str) -> Path:
         try:
-            folder = Path(mlflow.artifacts.download_artifacts(f"models:/{REGISTERED}/{found.version}"))
+            return Path(mlflow.artifacts.download_artifacts(address)) / "artifacts" / "model"
         except (MlflowException, OSError) as error:
             raise ModelError(
-                f"the artifact of version {found.version} cannot be found: {error}",
+                f"{told} cannot be found: {error}",
                 "MLflow keeps whole paths: if the home was moved, move it back; if files were deleted, restore them.",
             ) from error
-        return Version(str(found.version), found.run_id, folder / "artifacts" / "model", dict(found.tags))
 
     def _make_registered_model(self) -> None:
         if not self.client.search_registered_models(f"name = '{REGISTERED}'"):

@@ -40,7 +40,7 @@ def said(*words: str) -> str:
 def test_the_help_shows_every_command_and_how_to_start() -> None:
     text = said("--help")
     stages = {"run", "ingest", "materialize", "train", "recommend", "monitor"}
-    groups = {"source list", "source check", "quarantine list", "quarantine show", "quarantine release"}
+    groups = {"source list", "source check", "quarantine list", "quarantine show", "quarantine release", "bench models"}
     assert set(COMMANDS) == stages | groups | {"deliveries", "synth"}
     for name, command in COMMANDS.items():
         assert f" {name.split()[0]} " in text

@@ -89,7 +89,16 @@ def test_killed_at_every_task_boundary(home: Path, killed: Callable[[str], int],
         assert deaths < 200, "the chain of kills does not end"
     names = {line.split("#")[0] for line in boundaries.read_text().splitlines()}
     assert {"discover", "stage", "judge", "commit", "compute features", "materialize online", "fit", "bootstrap", "gate"} <= names
-    assert {"search leaks", "recommend bucket", "validate batch", "publish", "compare windows", "record verdict", "emit event"} <= names
+    assert {
+        "search leaks",
+        "analyse errors",
+        "recommend bucket",
+        "validate batch",
+        "publish",
+        "compare windows",
+        "record verdict",
+        "emit event",
+    } <= names
     assert deaths == len(boundaries.read_text().splitlines())
     same(contents(home), contents(undisturbed))
     assert versions(home) == versions(undisturbed)

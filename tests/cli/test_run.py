@@ -15,9 +15,13 @@ def test_the_pipeline_runs_and_a_second_run_finds_nothing_new(outfitter: Any, ti
     assert {model["model"] for model in told["train"]["models"]} == {"popularity", "recent_popularity", "item_knn"}
     assert told["train"]["decisions"][0]["verdict"] == "bootstrap"
     assert told["recommend"]["users"] == 120
+    page = Path(told["train"]["error_analysis"])
+    assert all(model["model"] in page.read_text() for model in told["train"]["models"])
+    assert (page.parent / "figures.json").exists()
     second = outfitter("run", "--path", tiny_shop, "--json")
     assert second.code == 0, second.stderr
     again = second.result
     assert again["ingest"]["new_deliveries"] == 0
     assert not any(again[stage]["new"] for stage in ("materialize", "train", "recommend", "monitor"))
     assert again["recommend"]["batch_id"] == told["recommend"]["batch_id"]
+    assert again["train"]["error_analysis"] == str(page)

@@ -20,7 +20,22 @@ from tests.models.conftest import fresh
 from tests.models.worlds import World, histories
 
 K = 6
-LEARNERS = ("item_knn", "als", "two_tower")
+LEARNERS = (
+    "item_knn",
+    "als",
+    "bpr",
+    "two_tower",
+    "gru4rec",
+    "sasrec",
+    "bert4rec",
+    "ncf",
+    "multi_task",
+    "user_knn",
+    "ease",
+    "closed_form",
+    "closed_form_sparse",
+    "blend",
+)
 
 
 @pytest.fixture(params=sorted(FAMILIES))
@@ -124,10 +139,10 @@ def test_same_seed_same_weights(model: Recommender, world: World) -> None:
         np.testing.assert_array_equal(again.arrays[name], array, strict=True)
 
 
-@pytest.mark.parametrize("name", ["als", "two_tower"])
+@pytest.mark.parametrize("name", ["als", "two_tower", "gru4rec", "sasrec", "bert4rec"])
 def test_another_seed_other_weights(name: str, fitted: dict[str, Recommender], world: World) -> None:
     other = replace(fresh(name), seed=99).fit(world.data)  # type: ignore[type-var, call-arg]
-    key = {"als": "item_factors", "two_tower": "item_vectors"}[name]
+    key = {"als": "item_factors"}.get(name, "item_vectors")
     assert not np.array_equal(other.arrays[key], fitted[name].arrays[key])
 
 
@@ -167,9 +182,45 @@ def test_an_unknown_model_and_an_unknown_parameter_are_named() -> None:
         ("recent_popularity", ("half_life", 0.0)),
         ("item_knn", ("weighting", "pearson")),
         ("item_knn", ("neighbours", 0)),
+        ("segment_popularity", ("half_life", 0.0)),
+        ("segment_popularity", ("smoothing", -1.0)),
+        ("user_knn", ("neighbours", 0)),
+        ("user_knn", ("shrink", -1.0)),
+        ("user_knn", ("similarity", "euclidean")),
+        ("ease", ("regularization", 0.0)),
+        ("ease", ("half_life", 0.0)),
+        ("ease", ("memory_gib", 0.0)),
+        ("closed_form", ("closeness", -1.0)),
+        ("closed_form", ("attributes", -1.0)),
+        ("closed_form", ("memory_gib", 0.0)),
+        ("closed_form_sparse", ("regularization", 0.0)),
+        ("closed_form_sparse", ("half_life", 0.0)),
+        ("closed_form_sparse", ("neighbours", 0)),
+        ("blend", ("members", ())),
+        ("blend", ("weights", (1.0,))),
+        ("blend", ("by", "luck")),
         ("als", ("factors", 0)),
+        ("bpr", ("learning_rate", 0.0)),
         ("two_tower", ("temperature", 0.0)),
         ("two_tower", ("batch_size", 1)),
+        ("two_tower", ("retrieval", "guess")),
+        ("two_tower", ("effort", 0)),
+        ("gru4rec", ("loss", "hinge")),
+        ("gru4rec", ("length", 1)),
+        ("sasrec", ("heads", 3)),
+        ("sasrec", ("calibration", 1.5)),
+        ("sasrec", ("popularity", -1.0)),
+        ("sasrec", ("decay", "linear")),
+        ("sasrec", ("learning_rate", 0.0)),
+        ("bert4rec", ("masked", 1.0)),
+        ("bert4rec", ("dropout", 1.0)),
+        ("ncf", ("loss", "hinge")),
+        ("ncf", ("dropout", 1.0)),
+        ("multi_task", ("weighting", "equal")),
+        ("multi_task", ("by_purchase", 0.0)),
+        ("multi_task", ("click", -1.0)),
+        ("biased_mf", ("penalty", 0.0)),
+        ("rating_means", ("of", "median")),
     ],
 )
 def test_a_parameter_out_of_range_is_refused(name: str, param: tuple[str, object]) -> None:

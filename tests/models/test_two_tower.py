@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 
+import models
 from models.batches import Rows, Scale, tensors
 from models.data import Histories, ItemTable, TrainingData, TrainingRows
 from models.fit import Schedule, train
@@ -154,6 +157,24 @@ def test_fitting_leaves_torch_as_it_was(world: World) -> None:
     torch.manual_seed(8)
     second = TwoTower(dim=8, epochs=1).fit(world.data)
     np.testing.assert_array_equal(first.arrays["item_vectors"], second.arrays["item_vectors"])
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivf"])
+def test_an_index_finds_nearly_all_that_the_exact_search_finds(kind: Literal["hnsw", "ivf"], world: World, tmp_path: Path) -> None:
+    """Also after loading, and never what is seen or unavailable."""
+    exact = TwoTower(dim=16, epochs=3, latest=10).fit(world.data)
+    by_index = models.load(replace(exact, retrieval=kind).fit(world.data).save(tmp_path / "model"))
+    np.testing.assert_array_equal(by_index.arrays["item_vectors"], exact.arrays["item_vectors"])
+    available = np.random.default_rng(0).random(world.data.n_items) < 0.7
+    wanted = exact.recommend(world.data.histories, 6, available).items
+    found = by_index.recommend(world.data.histories, 6, available).items
+    assert np.mean([len(set(one) & set(other)) / 6 for one, other in zip(wanted.tolist(), found.tolist(), strict=True)]) > 0.95
+    assert available[found].all()
+    by_index.arrays["index"] = by_index.arrays["index"][:40]
+    with pytest.raises(ModelError, match="the index cannot be read"):
+        models.load(by_index.save(tmp_path / "damaged")).recommend(world.data.histories, 6)
+    for user, shown in enumerate(found.tolist()):
+        assert not set(shown) & set(world.data.histories.rows(user, user + 1).items.tolist())
 
 
 def _line(seed: int, n: int) -> Rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -55,5 +55,7 @@ def blocks(n_users: int = 240, n_items: int = 48, n_blocks: int = 4, taken: int 
     codes = rng.integers(0, 3, size=(n_items, 1)).astype(np.int32)
     table = ItemTable(features, codes, ("colour",), (3,))
     ids = tuple(f"0{item:05d}" for item in range(n_items))
-    data = TrainingData(ids, histories(sequences), UNTIL, rows_of(sequences, features), table)
+    known = histories(sequences)
+    stars = rng.integers(1, 6, size=len(known.items)).astype(np.float32)  # drawn: who ranks by anything else must not care
+    data = TrainingData(ids, replace(known, values=stars), UNTIL, rows_of(sequences, features), table)
     return World(data, np.array([sequence[-1] for sequence in whole], dtype=np.int32), block_of_item)

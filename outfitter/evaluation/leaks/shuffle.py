@@ -85,8 +85,8 @@ def restricted(exam: Exam) -> Exam | None:
 def shuffled(data: TrainingData, seed: int) -> TrainingData:
     """``data`` with its labels dealt out anew: each event goes to another user, each training row gets another row's user.
 
-    Items keep their events' times and weights, and so their popularity; users keep how much they took. The items' codes are dealt out
-    as well, for a content model knows before any training that alike items go to the same user.
+    Items keep their events' times and weights, and so their popularity; users keep how much they took. The items' codes and attributes
+    are dealt out as well, for a content model knows before any training that alike items go to the same user.
     """
     rng = np.random.default_rng(seed)
     mixed = replace(data, histories=_dealt(data.histories, rng))
@@ -94,17 +94,26 @@ def shuffled(data: TrainingData, seed: int) -> TrainingData:
         order = rng.permutation(len(data.rows.items))
         rows = replace(data.rows, user_features=data.rows.user_features[order], latest=data.rows.latest[order])
         mixed = replace(mixed, rows=rows)
+    items = rng.permutation(data.n_items)
     if data.item_table is not None:
-        codes = data.item_table.codes[rng.permutation(data.n_items)]
-        mixed = replace(mixed, item_table=replace(data.item_table, codes=codes))
+        mixed = replace(mixed, item_table=replace(data.item_table, codes=data.item_table.codes[items]))
+    if data.attributes is not None:
+        mixed = replace(mixed, attributes=data.attributes[items])
     return mixed
 
 
 def _dealt(known: Histories, rng: np.random.Generator) -> Histories:
     owners = rng.permutation(np.repeat(np.arange(known.n_users), np.diff(known.indptr)))
     order = np.lexsort((-known.ages, owners))  # by user, oldest first
-    taken = None if known.taken is None else known.taken[order]
-    return Histories(known.indptr, known.items[order], known.weights[order], known.ages[order], known.features, taken)
+    return replace(
+        known,
+        items=known.items[order],
+        weights=known.weights[order],
+        ages=known.ages[order],
+        taken=None if known.taken is None else known.taken[order],
+        events=None if known.events is None else known.events[order],
+        values=None if known.values is None else known.values[order],
+    )
 
 
 def best_popularity(material: Material, exam: Exam) -> PerUser:

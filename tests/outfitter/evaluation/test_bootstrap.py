@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outfitter.errors import ModelError
 from outfitter.evaluation import bootstrap
-from outfitter.evaluation.bootstrap import Interval, detectable_effect, interval, resampled_means, users_needed
+from outfitter.evaluation.bootstrap import Interval, detectable_effect, difference, interval, intervals, resampled_means, users_needed
 
 Z_975, Z_80 = 1.959964, 0.841621
 
@@ -105,3 +106,105 @@ def test_sample_size_and_effect_are_each_others_inverse(users: int, alpha: float
 def test_what_does_not_vary_needs_nobody() -> None:
     assert detectable_effect(np.zeros(10), 0.025, 0.8) == 0
     assert users_needed(np.zeros(10), 0.1, 0.025, 0.8) == 0
+
+
+def test_rows_of_a_user_are_drawn_together() -> None:
+    """Two users of two rows each, means 0 and 1: a resample is of one of them or of both, so its mean is 0, .5 or 1."""
+    values, users = np.array([0.0, 0.0, 1.0, 1.0]), np.array([7, 7, 3, 3])
+    assert interval(values, 500, 0, alpha=0.2, clusters=users) == Interval(0.5, 0.0, 1.0)
+    alone = interval(values, 500, 0, alpha=0.2)
+    assert 0 < alone.low < alone.high < 1
+
+
+def test_users_with_more_rows_weigh_more() -> None:
+    """Figures 1, 1, 1 and 0: both users drawn gives 3/4, either twice 1 or 0; a mean of users' means would give 1/2."""
+    values, users = np.array([1.0, 1.0, 1.0, 0.0]), np.array([0, 0, 0, 1])
+    found = intervals(values[:, None], 2000, 1, alpha=0.3, clusters=users)[0]
+    assert (found.mean, found.low, found.high) == (0.75, 0.75, 0.75)
+    assert intervals(values[:, None], 2000, 1, alpha=0.1, clusters=users)[0] == Interval(0.75, 0.0, 1.0)
+
+
+def test_windows_of_the_same_users_are_not_independent() -> None:
+    """Twelve windows in which users repeat themselves tell no more than one: the clusters' interval is that of the users alone."""
+    once = np.random.default_rng(3).random(100)
+    pooled, users = np.tile(once, 12), np.tile(np.arange(100), 12)
+    alone, clustered, naive = interval(once, 2000, 0), interval(pooled, 2000, 0, clusters=users), interval(pooled, 2000, 0)
+    assert clustered.mean == pytest.approx(alone.mean)
+    assert clustered.high - clustered.low == pytest.approx(alone.high - alone.low, rel=0.1)
+    assert naive.high - naive.low == pytest.approx((alone.high - alone.low) / math.sqrt(12), rel=0.15)
+
+
+def brute_interval(values: np.ndarray, labels: np.ndarray, samples: int, seed: int) -> Interval:
+    """Resample by resample and cluster by cluster, drawn in the same order."""
+    rng, names = np.random.default_rng(seed), np.unique(labels)
+    means = []
+    for _ in range(samples):
+        rows = np.concatenate([np.flatnonzero(labels == names[pick]) for pick in rng.integers(0, len(names), len(names))])
+        kept = values[rows][~np.isnan(values[rows])]
+        if len(kept):
+            means.append(kept.mean())
+    return Interval(np.nanmean(values), *(float(end) for end in np.quantile(means, [0.025, 0.975])))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 5))
+def test_as_drawn_one_by_one(seed: int, rows: int, users: int) -> None:
+    rng = np.random.default_rng(seed)
+    figures = np.where(rng.random((rows, 3)) < 0.7, rng.random((rows, 3)), np.nan)
+    figures[rng.integers(0, rows)] = 0.5  # nobody's column is empty
+    labels = rng.integers(0, users, rows)
+    for column, found in zip(figures.T, intervals(figures, 40, seed, clusters=labels), strict=True):
+        expected = brute_interval(column, labels, 40, seed)
+        np.testing.assert_allclose([found.mean, found.low, found.high], [expected.mean, expected.low, expected.high])
+
+
+def test_a_column_is_the_mean_of_those_who_have_a_part_in_it() -> None:
+    some = np.random.default_rng(5).random(4000)
+    figures = np.stack([some, np.where(some > 0.5, some, np.nan), np.full(4000, np.nan)], axis=1)
+    everyone, half, nobody = intervals(figures, 1000, 0)
+    assert everyone.mean == pytest.approx(some.mean())
+    assert half.mean == pytest.approx(some[some > 0.5].mean())
+    own = interval(some[some > 0.5], 1000, 0)
+    assert (half.low, half.high) == pytest.approx((own.low, own.high), abs=0.002)
+    assert all(math.isnan(end) for end in (nobody.mean, nobody.low, nobody.high))
+
+
+def test_columns_share_their_resamples() -> None:
+    """What is always .1 better is .1 better in every resample, so its ends are too."""
+    some = np.random.default_rng(6).random(50)
+    one, other = intervals(np.stack([some, some + 0.1], axis=1), 500, 0)
+    assert (other.low - one.low, other.high - one.high) == pytest.approx((0.1, 0.1))
+
+
+@pytest.mark.parametrize("samples", [1, 9, 64])
+def test_blocks_of_resamples_change_nothing(monkeypatch: pytest.MonkeyPatch, samples: int) -> None:
+    figures = np.random.default_rng(1).random((10, 2))
+    whole = intervals(figures, samples, 3)
+    monkeypatch.setattr(bootstrap, "BLOCK", 70)
+    for one, other in zip(whole, intervals(figures, samples, 3), strict=True):
+        assert (one.mean, one.low, one.high) == pytest.approx((other.mean, other.low, other.high))
+
+
+def test_a_paired_difference_forgets_what_makes_users_easy() -> None:
+    rng = np.random.default_rng(2)
+    easy = rng.random(500)
+    better, worse = easy + 0.02 + rng.normal(0, 0.01, 500), easy
+    found = difference(better, worse, 1000, 0)
+    assert 0 < found.low < found.mean < found.high
+    assert found.mean == pytest.approx(0.02, abs=0.002)
+    assert interval(better, 1000, 0).low < interval(worse, 1000, 0).high  # side by side nothing could be told
+    assert difference(better, worse, 1000, 0, clusters=np.arange(500)).mean == pytest.approx(found.mean)
+
+
+def test_figures_of_other_users_are_not_paired() -> None:
+    with pytest.raises(ModelError, match="figures of 3 and of 2 users"):
+        difference(np.zeros(3), np.zeros(2), 10, 0)
+
+
+def test_nobody_has_no_interval() -> None:
+    with pytest.raises(ModelError, match="nobody"):
+        interval(np.empty(0), 10, 0)
+
+
+def test_the_root_of_an_interval_is_the_interval_of_the_root() -> None:
+    """The RMSE's: the squares' mean and its percentiles, each under the root."""
+    assert Interval(4.0, 1.0, 9.0).mapped(math.sqrt) == Interval(2.0, 1.0, 3.0)

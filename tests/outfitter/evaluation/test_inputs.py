@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from outfitter.evaluation.inputs import CODED, Catalogue, catalogue, histories, item_table, sellable, weighted_events
+from outfitter.evaluation.inputs import CODED, Catalogue, attributes, catalogue, histories, item_table, sellable, weighted_events
 from outfitter.features.spec import ITEM_FEATURES, USER_FEATURES, names
 from outfitter.lake.snapshot import Snapshot
+from outfitter.schema import EVENTS
 from outfitter.settings import EventRule, Settings
 from tests.outfitter.lake.frames import NOW, arrival, at, bought, filled, listed
 
@@ -142,3 +143,25 @@ def test_an_empty_catalogue_makes_an_empty_table(snapshot: Snapshot) -> None:
     table = item_table(snapshot, Catalogue(np.array([], np.int32), ()), features, NOW - timedelta(days=1))
     assert table.codes.shape == (0, len(CODED))
     assert table.code_sizes == (1, 1, 1, 1)
+
+
+def test_events_and_stars_stand_beside_the_items(tmp_path: Any) -> None:
+    rows = bought(("ann", "coat", -3, "view"), ("ann", "hat", -2, "rating"), ("ann", "coat", -1))
+    stars = pl.when(pl.col("event") == "rating").then(4.0).alias("value")
+    snapshot = filled(tmp_path, arrival("e", "events.csv", interactions=rows.with_columns(stars)))
+    events = weighted_events(snapshot, NOW, RULES).collect()
+    found = histories(events, np.array([0], np.int32), catalogue(snapshot, NOW), NOW)
+    assert found.events is not None
+    assert found.values is not None
+    assert [EVENTS[code] for code in found.events] == ["view", "rating", "purchase"]
+    assert found.values.tolist() == pytest.approx([np.nan, 4, np.nan], nan_ok=True)
+    assert (found.events.dtype, found.values.dtype) == (np.int8, np.float32)
+
+
+def test_attributes_are_those_of_the_moment_in_the_order_of_positions(tmp_path: Any) -> None:
+    goods = [listed("a", "b", category="coat", tags=["warm"]), listed("c", category="hat", valid_from=at(-5), tags=["warm"])]
+    arrivals = [arrival(str(number), f"{number}.csv", items=rows) for number, rows in enumerate(goods)]
+    snapshot = filled(tmp_path, arrival("e", "events.csv", interactions=bought(("ann", "stub", -9))), *arrivals)
+    items = catalogue(snapshot, NOW, ("c", "stub", "a", "b"))
+    assert attributes(snapshot, items, NOW).toarray().tolist() == [[0, 1], [0, 0], [1, 1], [1, 1]]
+    assert attributes(snapshot, items, at(-6)).toarray().tolist() == [[0, 0], [0, 0], [1, 1], [1, 1]]

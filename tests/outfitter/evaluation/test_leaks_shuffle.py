@@ -147,7 +147,7 @@ def test_shuffling_keeps_the_margins_and_breaks_who_took_what(clean: Ground, exa
     mixed = shuffled(data, seed=1)
     old, new = data.histories, mixed.histories
     assert new.indptr.tolist() == old.indptr.tolist()
-    events = [sorted(zip(h.items, h.ages, h.weights, h.taken, strict=True)) for h in (old, new)]  # type: ignore[arg-type]
+    events = [sorted(zip(h.items, h.ages, h.weights, h.taken, h.events, strict=True)) for h in (old, new)]  # type: ignore[arg-type]
     assert events[0] == events[1]
     for user in range(new.n_users):
         assert (np.diff(new.ages[new.indptr[user] : new.indptr[user + 1]]) <= 0).all()
@@ -155,6 +155,9 @@ def test_shuffling_keeps_the_margins_and_breaks_who_took_what(clean: Ground, exa
     same_taste = [(h.items % leaky.TASTES == clean_taste(data, owners)).mean() for h in (old, new)]
     assert same_taste[0] > 0.8
     assert same_taste[1] < 0.45
+    told = [part.attributes.toarray().tolist() for part in (data, mixed)]  # type: ignore[union-attr]
+    assert sorted(told[0]) == sorted(told[1])
+    assert told[0] != told[1]
     assert data.rows is not None
     assert mixed.rows is not None
     assert mixed.rows.items.tolist() == data.rows.items.tolist()

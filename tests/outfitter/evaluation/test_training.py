@@ -95,6 +95,8 @@ def test_a_model_is_told_nothing_of_later(material: Material, day: float) -> Non
     assert data.histories.ages.min() >= 0
     assert data.until == at(day)
     assert data.rows is data.item_table is None
+    assert data.attributes is not None
+    assert data.attributes.shape[0] == data.n_items
 
 
 def test_the_joined_rows_are_the_targets_of_the_last_weeks(material: Material, joined: list[pl.DataFrame], keys: dict[str, int]) -> None:

@@ -35,7 +35,7 @@ def scores(users: int = USERS, seed: int = 0) -> Values:
 
 
 def result(ndcg: Values, model: str = "item_knn", coverage: float = 0.5, seconds: float = 0.1) -> Result:
-    return Result(Recipe(model), {"ndcg": ndcg}, coverage, seconds)
+    return Result(Recipe(model), {"ndcg": ndcg}, coverage, seconds, np.empty((len(ndcg), 0), np.int32))
 
 
 def gate(

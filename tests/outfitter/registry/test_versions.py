@@ -18,7 +18,7 @@ from models.base import Recipe, Recommender
 from models.data import Histories
 from outfitter.errors import HomeError, ModelError
 from outfitter.evaluation.bootstrap import Interval
-from outfitter.evaluation.exam import METRICS
+from outfitter.evaluation.exam import METRICS, sit
 from outfitter.registry import candidates, pyfunc_path
 from outfitter.registry.candidates import Candidate, recipes, train_candidate, training_fingerprint
 from outfitter.registry.promotion import recipe_of
@@ -108,8 +108,17 @@ def test_a_registry_that_fails_is_not_taken_for_an_empty_one(trained: Trained, m
 
 def test_a_run_without_a_model_cannot_be_registered(trained: Trained) -> None:
     run = trained.registry.client.create_run(trained.registry.experiment)
-    with pytest.raises(ModelError, match=f"the MLflow run '{run.info.run_id}' has no model"):
-        trained.registry.register(run.info.run_id, {})
+    for ask in (lambda: trained.registry.register(run.info.run_id, {}), lambda: trained.registry.artifact(run.info.run_id)):
+        with pytest.raises(ModelError, match=f"the MLflow run '{run.info.run_id}' has no model"):
+            ask()
+
+
+def test_a_candidates_model_can_be_examined_again(trained: Trained) -> None:
+    """The artifact of its run, before anything is registered, answers as it did."""
+    validation = trained.exam(trained.windows.validation_from, trained.windows.test_from)
+    for one in trained.candidates:
+        model = models.load(trained.registry.artifact(one.run_id))
+        assert sit(validation, model).mean("ndcg") == pytest.approx(one.scores["ndcg"].mean)
 
 
 def test_runs_of_a_killed_process_are_closed(trained: Trained) -> None:

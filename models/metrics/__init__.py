@@ -1,0 +1,54 @@
+"""What lists and predicted ratings are worth: one figure a user wherever that makes sense, so that any two models can be paired."""
+
+from __future__ import annotations
+
+from models.metrics.beyond import (
+    average_popularity,
+    coverage,
+    diversity,
+    gini,
+    novelty,
+    popularity_percentile,
+)
+from models.metrics.ranking import (
+    RANKING,
+    Metric,
+    PerUser,
+    Truth,
+    average_precision,
+    hit_rate,
+    hits,
+    measure,
+    mrr,
+    ndcg,
+    precision,
+    recall,
+)
+from models.metrics.ratings import mae, pearson, rmse, user_mae, user_pearson, user_rmse
+
+__all__ = [
+    "RANKING",
+    "Metric",
+    "PerUser",
+    "Truth",
+    "average_popularity",
+    "average_precision",
+    "coverage",
+    "diversity",
+    "gini",
+    "hit_rate",
+    "hits",
+    "mae",
+    "measure",
+    "mrr",
+    "ndcg",
+    "novelty",
+    "pearson",
+    "popularity_percentile",
+    "precision",
+    "recall",
+    "rmse",
+    "user_mae",
+    "user_pearson",
+    "user_rmse",
+]
