@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from outfitter.errors import HomeError, SettingsError
+from outfitter.meanwhile import put_off_torch_of_feast
 
 TOML = "outfitter.toml"
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
@@ -225,7 +226,7 @@ class Settings(BaseSettings):
             )
 
     def activate(self) -> None:
-        """Export what the libraries read when they are imported: their homes, and telemetry off."""
+        """Export what the libraries read when they are imported: their homes, and telemetry off. What is not needed of them is put off."""
         os.environ.update(
             {
                 "OUTFITTER_HOME": str(self.home),
@@ -248,6 +249,7 @@ class Settings(BaseSettings):
             os.environ.update(dict.fromkeys(THREAD_COUNTS, str(self.threads)))
         if self.prefect_api_url:
             os.environ["PREFECT_API_URL"] = self.prefect_api_url
+        put_off_torch_of_feast()
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from outfitter.cli.app import hush_teardown
+from outfitter.cli.app import end_quickly
 from outfitter.datasets.synthetic import Shop, write_shop
 from tests.s3 import s3, s3_server
 
-atexit.register(hush_teardown)  # the last words of a test run are its result
+atexit.register(end_quickly)  # the last words of a test run are its result
 
 __all__ = ["s3", "s3_server"]  # fixtures
 REPOSITORY = Path(__file__).parents[1]

@@ -47,7 +47,8 @@ def _ever(rows: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
     np.minimum.at(first, item, moment)
     np.maximum.at(last, item, moment)
     pairs = np.sort(taken.select(pair("user_key", "item_key")).to_series().to_numpy())
-    counts = {"sales": item, "takers": pairs[np.diff(pairs, prepend=-1) != 0] % KEYS, "sales_365d": item[taken["age"].to_numpy() < 365]}
+    takers = pairs[np.diff(pairs, prepend=-1) != 0] & (KEYS - 1)
+    counts = {"sales": item, "takers": takers, "sales_365d": item[taken["age"].to_numpy() < 365]}
     counted = {name: np.bincount(keys, minlength=size) for name, keys in counts.items()}
     every = pl.DataFrame({"item_key": np.arange(size, dtype=np.int32), **counted, EARLIEST: first, LATEST: last})
     returned = rows.filter((pl.col("event") == RETURN) & in_last(365)).group_by("item_key").agg(pl.len().alias("returns_365d"))

@@ -61,8 +61,8 @@ def price_tables(snapshot: Snapshot, since: datetime, until: datetime, targets: 
     known = (pl.col("timestamp") <= until) & pl.col("price").is_not_null() & pl.col("event").is_in(list(targets))
     day = (moment // MICROSECONDS_A_DAY).cast(pl.Int32).alias("day")
     rows = snapshot.scan("interactions").filter(known).select("item_key", "price", "timestamp", moment.alias("moment"), day)
-    weekly = rows.group_by(_week()).agg(pl.col("price").max()).collect(engine="streaming")
-    return Prices(_levels(_sales(rows.filter(pl.col("timestamp") >= since - LOOK_BACK), category_versions(snapshot))), _peaks(weekly))
+    met = rows.group_by("item_key", _bits().alias("bits")).agg(pl.col("day").min(), pl.col("price").first()).collect(engine="streaming")
+    return Prices(_levels(_sales(rows.filter(pl.col("timestamp") >= since - LOOK_BACK), category_versions(snapshot))), _peaks(met))
 
 
 def _sales(rows: pl.LazyFrame, versions: pl.DataFrame) -> pl.DataFrame:
@@ -82,11 +82,13 @@ def _levels(sales: pl.DataFrame) -> pl.DataFrame:
     return table.select("code", below.alias("below"), pl.col("upto") / pl.col("total"))
 
 
-def _peaks(weekly: pl.DataFrame) -> pl.DataFrame:
-    """Only the weeks in which an item cost more than ever before.
+def _peaks(met: pl.DataFrame) -> pl.DataFrame:
+    """Only the weeks in which an item cost more than ever before. met: a row a price of an item, with the first day it was sold for that.
 
-    With the item in the high bits and the price in the low ones, a maximum over all rows so far is one over the item's own.
+    An item has far fewer prices than weeks. With the item in the high bits and the price in the low ones, a maximum over all rows so far
+    is one over the item's own.
     """
+    weekly = met.group_by(_week()).agg(pl.col("price").max())
     table = weekly.sort("code").with_columns((pl.col("code") // WEEKS * PRICES + _bits()).alias("dearest"))
     rise = pl.col("dearest") > pl.col("dearest").cum_max().shift(1)
     return table.filter(rise.fill_null(True)).select("code", pl.col("price").alias("highest"))
