@@ -27,6 +27,7 @@ from measuring import Cost, measure
 OUTFITTER = [sys.executable, "-c", "from outfitter.cli.app import main; main()"]
 USERS, ITEMS, TRANSACTIONS, DAYS = 1_371_980, 105_542, 31_788_324, 734
 DAILY = 3
+RUNS = 3  # of the features, whose seconds at the small scale are few: the median counts
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Bench:
         days = sorted(self.shop.glob("transactions_2*.csv"))
         self._deliver(*(path for path in self.shop.glob("*.csv") if path not in days))
         self._stage("ingest: CSV to validated lake", self._ingest())
-        self._note("features of one cut-off", online.measured(features, self.home))
+        runs = sorted((online.measured(features, self.home) for _ in range(RUNS)), key=lambda cost: cost.seconds)
+        self._note("features of one cut-off", runs[RUNS // 2])
         for name, cost in online.joins(self.home.parent / "joined", online.Size(self.scale)):
             self._note(f"historical {name}", cost)
         self._stage("materialize, first", self._materialize())
