@@ -20,7 +20,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from models.data import Float
-from models.factorization import ImplicitALS, gram
+from models.factorization.als import ImplicitALS, gram
 
 READ = 20_000  # users whose loss is computed at once
 

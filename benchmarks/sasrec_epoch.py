@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from models.data import Histories, TrainingData
 from models.sequential import SASRec
-from models.watch import watched
+from models.training.watch import watched
 
 USERS, ITEMS, INTERACTIONS, FEWEST = 943, 1_682, 100_000, 20  # the published counts
 ACTIVITY = 1.0  # sigma of the log-normal: the most active user then has some 1,000 interactions, in MovieLens 737
@@ -34,7 +34,7 @@ class Clock:
 
     marks: list[float] = field(default_factory=list)
 
-    def epoch(self, number: int, metrics: dict[str, float], done: int, total: int) -> None:  # noqa: ARG002 (what models.watch calls)
+    def epoch(self, number: int, metrics: dict[str, float], done: int, total: int) -> None:  # noqa: ARG002 (what models.training.watch calls)
         self.marks.append(time.process_time())
 
 

@@ -22,11 +22,11 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 import models
-from models.ann import AnnIndex
 from models.data import Float, Histories, Positions, TrainingData
-from models.factorization import ImplicitALS
-from models.item_vectors import ItemVectors
+from models.factorization.als import ImplicitALS
 from models.parallel import cores
+from models.retrieval.ann import AnnIndex
+from models.retrieval.item_vectors import ItemVectors
 from models.topk import top_k_factors
 
 THREADS = 2

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models import checkpoint
 from models.data import Float, Histories, TrainingData
-from models.item_vectors import ItemVectors
+from models.retrieval.item_vectors import ItemVectors
 from models.topk import TopK, top_k, top_k_factors
 from outfitter.errors import ModelError, NotEnoughData
 

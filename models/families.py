@@ -7,19 +7,19 @@ from pathlib import Path
 from models import checkpoint
 from models.base import Recipe, Recommender
 from models.blend import Blend
-from models.bpr import BPR
-from models.closed_form import ClosedForm
-from models.ease import EASE
-from models.factorization import ImplicitALS
-from models.multi_task import MultiTask
-from models.ncf import NCF
-from models.neighbours import ItemKNN
+from models.factorization.als import ImplicitALS
+from models.factorization.bpr import BPR
+from models.factorization.ratings import BiasedMF, RatingMeans
+from models.linear.closed_form import ClosedForm
+from models.linear.ease import EASE
+from models.linear.sparse_inverse import SparseClosedForm
+from models.neighbours.item_knn import ItemKNN
+from models.neighbours.user_knn import UserKNN
+from models.neural.multi_task import MultiTask
+from models.neural.ncf import NCF
+from models.neural.two_tower import TwoTower
 from models.popularity import Popularity, RecentPopularity, SegmentPopularity
-from models.ratings import BiasedMF, RatingMeans
 from models.sequential import BERT4Rec, GRU4Rec, SASRec
-from models.sparse_inverse import SparseClosedForm
-from models.two_tower import TwoTower
-from models.user_knn import UserKNN
 from outfitter.errors import ModelError
 
 FAMILIES: dict[str, type[Recommender]] = {

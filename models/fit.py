@@ -13,14 +13,14 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from models.batches import Batched
-from models.device import choose_device, describe, on_device, torch_to_itself
-from models.nested import tensors
-from models.prefetch import within_reach
-from models.resume import Keeper, State, keeper
-from models.schedule import Schedule, learning_rate
-from models.sharing import Workers
-from models.watch import Run, watch
+from models.training.batches import Batched
+from models.training.device import choose_device, describe, on_device, torch_to_itself
+from models.training.nested import tensors
+from models.training.prefetch import within_reach
+from models.training.resume import Keeper, State, keeper
+from models.training.schedule import Schedule, learning_rate
+from models.training.sharing import Workers
+from models.training.watch import Run, watch
 from outfitter.errors import ModelError
 
 __all__ = ["Fitted", "Run", "Schedule", "choose_device", "train"]
@@ -54,7 +54,7 @@ def train(
 
     loss: the mean loss of a batch. score: a validation metric of the network as it is, higher is better; when given it decides which
     epoch is best and when to stop, else the validation loss does; with neither every epoch is run and the last one kept. run: told of
-    every epoch, beside whom ``models.watch`` names. label: goes before the metrics' names, for a model that trains more than once.
+    every epoch, beside whom ``models.training.watch`` names. label: goes before the metrics' names, for a model that trains more than once.
 
     On a CPU the same seed gives the same weights, also when training was killed and resumed, provided that all chance is of the batches'
     generator or torch's own, as dropout is. Within a process group of torch each worker computes its part of every batch. Raises

@@ -12,7 +12,7 @@ import models
 from models.base import Recipe, Recommender, require
 from models.data import TrainingData
 from models.families import build, family
-from models.sharing import Workers
+from models.training.sharing import Workers
 from outfitter.errors import ModelError
 
 ARTIFACT = "model"

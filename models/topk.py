@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data import Float, Histories, Positions
-from models.item_vectors import ItemVectors
 from models.kernels import merge_tile
-from models.retrieval import Retrieval, admissible, hidden_rows
-from models.topk_gpu import gpu, offer_products
+from models.retrieval.gpu import gpu, offer_products
+from models.retrieval.item_vectors import ItemVectors
+from models.retrieval.question import Retrieval, admissible, hidden_rows
 from outfitter.errors import ModelError
 
 TILE_CELLS = 1 << 18  # scores alive at once: 1 MB, so that a tile is scanned while it is still in the cache

@@ -11,14 +11,14 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.runtime import flow_run
 
-from models.watch import watched
+from models.training.watch import watched
 from outfitter.progress import report
 
 PAUSE = 1.0  # seconds between two updates of the bar: each is a request, and a small model has many epochs a second
 
 
 class Shown:
-    """A ``models.watch.Run`` for what is fitted under ``name``. A bar is drawn only inside a flow run, from the first epoch on."""
+    """A ``models.training.watch.Run`` for what is fitted under ``name``. A bar is drawn only inside a flow run, from the first epoch on."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from models.base import Recommender, require
 from models.data import Float, Histories, TrainingData
-from models.schedule import Schedule
+from models.training.schedule import Schedule
 from outfitter.errors import NotEnoughData
 
 if TYPE_CHECKING:

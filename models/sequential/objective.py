@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from models.losses import bce, full_softmax, gbce, softmax_over_negatives
 from models.sequential.networks import Predictions
 from models.sequential.windows import Batch
+from models.training.losses import bce, full_softmax, gbce, softmax_over_negatives
 
 Loss = Literal["softmax", "sampled_softmax", "gbce", "bce"]
 

@@ -13,7 +13,7 @@ from feature_repo import open_store
 from models.base import Recipe, Recommender
 from models.data import TrainingData, TrainingRows
 from models.families import build, family
-from models.watch import Checkpoints, watched
+from models.training.watch import Checkpoints, watched
 from outfitter.errors import NotEnoughData
 from outfitter.evaluation.inputs import Catalogue, attributes, catalogue, histories, item_table, weighted_events
 from outfitter.features.arrays import model_inputs

@@ -12,7 +12,7 @@ import optuna
 
 from models.base import Recommender
 from models.blend import Blend
-from models.watch import watched
+from models.training.watch import watched
 from outfitter import __version__
 from outfitter.evaluation.datasets import Dataset
 from outfitter.evaluation.folds import Fold, Split

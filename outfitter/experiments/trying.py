@@ -10,9 +10,9 @@ import numpy as np
 from models import metrics
 from models.base import Recipe, Recommender
 from models.data import Float, Positions
+from models.factorization.ratings import RatingModel
 from models.families import build, family
 from models.metrics import Truth
-from models.ratings import RatingModel
 from outfitter.evaluation.datasets import Dataset
 from outfitter.evaluation.featureless import with_rows
 from outfitter.evaluation.folds import Fold

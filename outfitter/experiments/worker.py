@@ -16,7 +16,7 @@ from typing import Any
 from models.base import Recipe
 from models.data import Float, Positions
 from models.families import family
-from models.watch import watched
+from models.training.watch import watched
 from outfitter.errors import ModelError
 from outfitter.evaluation.datasets import Dataset
 from outfitter.evaluation.folds import Split

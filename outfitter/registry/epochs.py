@@ -9,7 +9,7 @@ import mlflow
 
 @dataclass(frozen=True)
 class EpochLog:
-    """A ``models.watch.Run`` that logs an epoch's metrics in one call, the epoch being the step."""
+    """A ``models.training.watch.Run`` that logs an epoch's metrics in one call, the epoch being the step."""
 
     run_id: str
 

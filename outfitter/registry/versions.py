@@ -22,7 +22,7 @@ from mlflow.types.schema import Array
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.base import Recommender
-from models.watch import watched
+from models.training.watch import watched
 from outfitter.errors import HomeError, ModelError
 from outfitter.registry.epochs import EpochLog
 from outfitter.settings import Settings

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from models import losses
 from models.base import Recommender
-from models.two_tower import TwoTower
-from models.watch import Checkpoints, watched
+from models.neural.two_tower import TwoTower
+from models.training import losses
+from models.training.watch import Checkpoints, watched
 from tests.models.worlds import blocks
 
 

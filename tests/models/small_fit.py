@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from models.batches import Rows
 from models.fit import Fitted, Run, Schedule, train
+from models.training.batches import Rows
 
 CPU = torch.device("cpu")
 SCHEDULE = Schedule(epochs=6, batch_size=16, learning_rate=0.02, weight_decay=0.01, patience=3, seed=5, decay="plateau", warmup=0.1)

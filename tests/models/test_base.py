@@ -11,9 +11,9 @@ import pytest
 from models import base
 from models.base import Recommender
 from models.data import Float, Histories, TrainingData
-from models.factorization import ImplicitALS
-from models.item_vectors import ItemVectors
+from models.factorization.als import ImplicitALS
 from models.popularity import Popularity
+from models.retrieval.item_vectors import ItemVectors
 from outfitter.errors import ModelError
 from tests.models.worlds import World, histories
 

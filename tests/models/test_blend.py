@@ -11,8 +11,8 @@ import models
 from models.base import Recommender
 from models.blend import Blend
 from models.data import Float
-from models.ease import EASE
-from models.neighbours import ItemKNN
+from models.linear.ease import EASE
+from models.neighbours.item_knn import ItemKNN
 from models.popularity import Popularity
 from outfitter.errors import ModelError
 from tests.models.worlds import UNTIL, World, blocks, histories

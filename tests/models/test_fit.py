@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.batches import Rows
 from models.fit import Schedule, choose_device, train
-from models.schedule import learning_rate, plateaus
-from models.watch import watched
+from models.training.batches import Rows
+from models.training.schedule import learning_rate, plateaus
+from models.training.watch import watched
 from outfitter.errors import ModelError
 from tests.models.small_fit import CPU, SCHEDULE, Told, fit, network, rows, squared
 
@@ -219,7 +219,7 @@ def test_a_schedule_out_of_range_is_refused(name: str, value: Any) -> None:
 @pytest.mark.parametrize("share", [0.5, 0.0])
 def test_a_gpu_comes_to_the_same(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """To bfloat16's three digits, with the rows in its memory and with batches copied ahead."""
-    monkeypatch.setattr("models.prefetch.SHARE", share)
+    monkeypatch.setattr("models.training.prefetch.SHARE", share)
     losses = []
     for device in (CPU, torch.device("cuda")):
         made = network(dropout=0)

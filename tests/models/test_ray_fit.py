@@ -15,9 +15,9 @@ import pytest
 from models.base import Recipe, Recommender
 from models.data import ItemTable, TrainingData
 from models.metrics import Truth, ndcg
+from models.neural.two_tower import TwoTower
 from models.popularity import Popularity
 from models.ray_fit import fit_on_ray
-from models.two_tower import TwoTower
 from outfitter.errors import ModelError
 from tests.models.worlds import UNTIL, histories, rows_of
 

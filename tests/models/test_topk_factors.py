@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from models import parallel, retrieval, topk, topk_gpu
-from models.item_vectors import ItemVectors
-from models.retrieval import Retrieval
+from models import parallel, topk
+from models.retrieval import gpu, question
+from models.retrieval.item_vectors import ItemVectors
+from models.retrieval.question import Retrieval
 from models.topk import TopK, top_k_factors
 from outfitter.errors import ModelError
 from tests.models.test_topk import brute
@@ -52,7 +53,7 @@ def test_equals_a_full_sort(data: st.DataObject) -> None:
     wanted = expected(queries, vectors, k, available, seen)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(topk, "FEW", data.draw(st.sampled_from([1, 64])))
-        patch.setattr(retrieval, "SLICE", data.draw(st.sampled_from([2, 4096])))
+        patch.setattr(question, "SLICE", data.draw(st.sampled_from([2, 4096])))
         same(top_k_factors(queries, vectors, k, available, histories(seen)), wanted)
         same(top_k_factors(queries, vectors, k, available, histories(seen), prune=False), wanted)
 
@@ -67,8 +68,8 @@ def test_a_gpu_gives_the_same(data: st.DataObject) -> None:
         patch.setattr(topk, "gpu", lambda: torch.device("cpu"))
         patch.setattr(topk, "MANY", 1)
         patch.setattr(topk, "FEW", 1)
-        patch.setattr(topk_gpu, "SPARE", data.draw(st.sampled_from([0, 20])))
-        patch.setattr(topk_gpu, "CELLS", data.draw(st.sampled_from([1, 5000])))
+        patch.setattr(gpu, "SPARE", data.draw(st.sampled_from([0, 20])))
+        patch.setattr(gpu, "CELLS", data.draw(st.sampled_from([1, 5000])))
         same(top_k_factors(queries, vectors, k, available, histories(seen)), wanted)
 
 
@@ -78,7 +79,7 @@ def test_a_gpu_settles_most_lists_itself() -> None:
     vectors, queries = (sign * rng.exponential(size=(n, 16)).astype(np.float32) for n, sign in ((2000, 1), (50, -1)))
     seen = histories(top_k_factors(queries, vectors, 40).items.tolist())
     asked = Retrieval.of(queries, vectors, 10, None, seen)
-    assert len(topk_gpu.offer_products(torch.device("cpu"), asked)) == 0
+    assert len(gpu.offer_products(torch.device("cpu"), asked)) == 0
     same(TopK(asked.found, asked.scores), top_k_factors(queries, vectors, 10, None, seen))
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from models.data import TrainingData
-from models.two_tower import TwoTower
+from models.neural.two_tower import TwoTower
 from outfitter.datasets.base import Frames
 from outfitter.errors import NotEnoughData, SettingsError, SourceError
 from outfitter.evaluation.attributes import attribute_matrix, item_codes

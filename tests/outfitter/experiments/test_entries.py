@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from models.base import Recipe
-from models.factorization import ImplicitALS
-from models.neighbours import ItemKNN
+from models.factorization.als import ImplicitALS
+from models.neighbours.item_knn import ItemKNN
 from outfitter.errors import ModelError
 from outfitter.experiments.entries import Blended, Single, parse
 

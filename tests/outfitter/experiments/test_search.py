@@ -17,9 +17,9 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from models.base import Recipe
-from models.neighbours import ItemKNN
+from models.neighbours.item_knn import ItemKNN
 from models.popularity import RecentPopularity
-from models.watch import watch
+from models.training.watch import watch
 from outfitter.errors import ModelError
 from outfitter.evaluation.folds import ByTime, Fold, LeaveLastOut, Split
 from outfitter.experiments import search as searching

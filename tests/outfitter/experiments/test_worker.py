@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.base import Recipe
-from models.neighbours import ItemKNN
+from models.neighbours.item_knn import ItemKNN
 from models.popularity import Popularity
 from outfitter.errors import ModelError
 from outfitter.evaluation.folds import ByTime

@@ -1,0 +1,1 @@
+"""Products of factors: implicit ALS and BPR, and biased factorisation of ratings."""

@@ -1,0 +1,1 @@
+"""Nearest neighbours: of items by who took them, of users by what they took."""

@@ -1,0 +1,1 @@
+"""Networks that read a user as a pool of what they did: NCF, two towers, several tasks."""

@@ -1,0 +1,1 @@
+"""Exact and approximate search among item vectors, behind ``models.topk``."""
