@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models import checkpoint
 from models.data import Float, Histories, TrainingData
+from models.parallel import in_threads
 from models.retrieval.item_vectors import ItemVectors
 from models.topk import TopK, top_k, top_k_factors
 from outfitter.errors import ModelError, NotEnoughData
@@ -70,9 +71,16 @@ class Recommender(ABC):
         """
         newest = int(histories.items.max(initial=-1))
         require(newest < len(self.item_ids), f"a history names item {newest}, the model knows {len(self.item_ids)}")
-        size, answer = (USER_BLOCK, self._by_scores) if self.item_vectors_name is None else (USER_SLAB, self._by_vectors)
-        parts = [answer(block, k, available, exclude_seen) for block in _blocks(histories, size)]
-        return TopK.concatenate(parts, k)
+        return TopK.concatenate(self._parts(histories, k, available, exclude_seen), k)
+
+    def _parts(self, histories: Histories, k: int, available: NDArray[np.bool_] | None, exclude_seen: bool) -> list[TopK]:
+        """The answers block by block. Torch and the search by vectors use every core as it is."""
+        if self.item_vectors_name is not None:
+            return [self._by_vectors(slab, k, available, exclude_seen) for slab in _blocks(histories, USER_SLAB)]
+        blocks = list(_blocks(histories, USER_BLOCK))
+        if self.uses_torch:
+            return [self._by_scores(block, k, available, exclude_seen) for block in blocks]
+        return in_threads(lambda block: self._by_scores(block, k, available, exclude_seen), blocks)
 
     def _by_scores(self, block: Histories, k: int, available: NDArray[np.bool_] | None, exclude_seen: bool) -> TopK:
         query = self.encode(block)

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from typing import TypeVar
 
 import numba
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+def in_threads(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+    """``work`` on each part, answers in the order of the parts, one thread a core; an error of any part is raised. One part needs no thread."""
+    if len(parts) <= 1:
+        return [work(part) for part in parts]
+    with one_blas_thread(), ThreadPoolExecutor(cores()) as threads:
+        return list(threads.map(work, parts))
+
 
 def in_slices(work: Callable[[slice], None], n: int, size: int) -> None:
-    """``work`` on 0:n in slices of ``size``, one thread a core; an error of any slice is raised. One slice runs where it is called."""
-    slices = [slice(start, min(start + size, n)) for start in range(0, n, size)]
-    if len(slices) <= 1:
-        for only in slices:
-            work(only)
-        return
-    with one_blas_thread(), ThreadPoolExecutor(cores()) as threads:
-        list(threads.map(work, slices))
+    """``work`` on 0:n in slices of ``size``, as ``in_threads`` does it."""
+    in_threads(work, [slice(start, min(start + size, n)) for start in range(0, n, size)])
 
 
 def cores() -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.stats import rankdata
 
 from models.data import Float, Positions
 from models.metrics.ranking import PerUser, divided
@@ -72,7 +71,9 @@ def popularity_percentile(items: Positions, takers: Counts) -> PerUser:
     An item's percentile is the share of items that are less popular, and half of those that are as popular: .5 for lists drawn by chance
     (Celma and Herrera, RecSys 2008, place what is listed on the curve of popularity in this way).
     """
-    return _mean_listed(items, (rankdata(takers) - 0.5) / len(takers))
+    _, group, sizes = np.unique(takers, return_inverse=True, return_counts=True)
+    less_popular = np.cumsum(sizes) - sizes
+    return _mean_listed(items, (less_popular + sizes / 2)[group] / len(takers))
 
 
 def gini(items: Positions, n_items: int) -> float:

@@ -29,8 +29,8 @@ class TwoTower(Recommender):
 
     The last ``validation`` share of the rows in time chooses the number of epochs; then a fresh network learns from all rows for
     that many, because in fashion the newest rows say most. ``latest``: how many of the last items the user tower reads. ``retrieval``:
-    exact, or by an index of FAISS (``hnsw``, ``ivf``) that may miss an item, the fewer the more ``effort`` (``models.retrieval.ann``): item vectors
-    are equally long here, which leaves the exact search nothing to skip.
+    exact, or by an index of FAISS (``hnsw``, ``ivf``) that may miss an item, the fewer the more ``effort`` (``models.retrieval.ann``):
+    item vectors are equally long here, which leaves the exact search nothing to skip.
     """
 
     name: ClassVar[str] = "two_tower"

@@ -26,7 +26,7 @@ class BERT4Rec(SequentialRecommender):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.heads > 0 and self.dim % self.heads == 0, f"heads must divide dim {self.dim}, as {self.heads} does not")
+        require(self.heads > 0, f"heads must be positive, not {self.heads}")
         require(0 < self.masked < 1, f"masked must be a share between 0 and 1, not {self.masked}")
 
     def _body(self) -> Body:

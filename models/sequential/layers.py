@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Layer = TypeVar("Layer", bound=nn.Module)
+DEVIATION = 0.02  # of the weights at first, as BERT has it: an item that nobody took is then little more than its attributes
 
 
 class Dropout(nn.Module):
@@ -66,5 +66,4 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
             if weight.ndim == 1:
                 nn.init.constant_(weight, float(isinstance(module, nn.LayerNorm) and name == "weight"))
             else:
-                deviation = 1 / math.sqrt(weight.shape[1])
-                nn.init.trunc_normal_(weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
+                nn.init.trunc_normal_(weight, std=DEVIATION, a=-2 * DEVIATION, b=2 * DEVIATION, generator=generator)

@@ -69,8 +69,9 @@ class Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.before_attention = undrawn(nn.LayerNorm, dim)
-        self.projections = undrawn(nn.Linear, dim, 3 * dim)
-        self.mixed = undrawn(nn.Linear, dim, dim)
+        self.head = -(-dim // heads)  # numbers a head; together the heads may be a little wider than ``dim``
+        self.projections = undrawn(nn.Linear, dim, 3 * heads * self.head)
+        self.mixed = undrawn(nn.Linear, heads * self.head, dim)
         self.before_feed = undrawn(nn.LayerNorm, dim)
         self.feed = nn.Sequential(undrawn(nn.Linear, dim, 4 * dim), nn.GELU(), Dropout(dropout), undrawn(nn.Linear, 4 * dim, dim))
         self.dropout = Dropout(dropout)
@@ -81,8 +82,8 @@ class Block(nn.Module):
         return cast(Tensor, states + self.dropout(self.feed(self.before_feed(states))))
 
     def _attend(self, states: Tensor, real: Tensor | None) -> Tensor:
-        b, w, dim = states.shape
-        query, key, value = self.projections(states).view(b, w, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        b, w, _ = states.shape
+        query, key, value = self.projections(states).view(b, w, 3, self.heads, self.head).permute(2, 0, 3, 1, 4)
         mask = None if real is None else real[:, None, None, :]
         found = functional.scaled_dot_product_attention(query, key, value, mask, is_causal=real is None)
-        return cast(Tensor, self.mixed(found.transpose(1, 2).reshape(b, w, dim)))
+        return cast(Tensor, self.mixed(found.transpose(1, 2).reshape(b, w, -1)))

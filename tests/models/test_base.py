@@ -52,6 +52,14 @@ def test_blocks_and_slabs_do_not_show(model: ImplicitALS, world: World, monkeypa
     np.testing.assert_array_equal(parts.scores, whole.scores)
 
 
+def test_blocks_answered_by_several_threads_stay_in_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the last bits: a BLAS adds in another order for few rows than for many."""
+    scored = Scored(factors=8, iterations=4).fit(world.data)
+    whole = scored.recommend(world.data.histories, K)
+    monkeypatch.setattr(base, "USER_BLOCK", 7)
+    np.testing.assert_allclose(scored.recommend(world.data.histories, K).scores, whole.scores, rtol=1e-4, atol=1e-6)
+
+
 def test_newcomers_stand_among_the_others(model: ImplicitALS, world: World) -> None:
     """A slab with both kinds of users, and looks that rule nothing out."""
     sequences = [[], [0, 4, 8], [], [1, 5], []]

@@ -207,7 +207,7 @@ def test_an_unknown_model_and_an_unknown_parameter_are_named() -> None:
         ("two_tower", ("effort", 0)),
         ("gru4rec", ("loss", "hinge")),
         ("gru4rec", ("length", 1)),
-        ("sasrec", ("heads", 3)),
+        ("sasrec", ("heads", 0)),
         ("sasrec", ("calibration", 1.5)),
         ("sasrec", ("popularity", -1.0)),
         ("sasrec", ("decay", "linear")),
