@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def in_threads(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-    """``work`` on each part, answers in the order of the parts, one thread a core; an error of any part is raised. One part needs no thread."""
+    """``work`` on each part, the answers in the order of the parts, one thread a core. An error of any part is raised."""
     if len(parts) <= 1:
         return [work(part) for part in parts]
     with one_blas_thread(), ThreadPoolExecutor(cores()) as threads:

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Layer = TypeVar("Layer", bound=nn.Module)
-DEVIATION = 0.02  # of the weights at first, as BERT has it: an item that nobody took is then little more than its attributes
+DEVIATION = 0.02
+"""Of all weights at first, as BERT has it: what a history ends with then passes through the layers, and is not lost in what they make of
+the rest of it; and an item that nobody took is little more than its attributes."""
 
 
 class Dropout(nn.Module):

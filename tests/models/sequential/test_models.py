@@ -41,8 +41,8 @@ def rule(n_users: int = 150, seed: int = 0) -> list[list[int]]:
 
 def small(kind: type[SequentialRecommender], **params: Any) -> SequentialRecommender:
     """A model that learns a small world in a second; a cloze asks for fewer events of a window, so it takes more epochs."""
-    epochs = SMALL["epochs"] * (4 if kind is BERT4Rec else 1)
-    return kind(**{**SMALL, "epochs": epochs, **params})
+    patient = {"epochs": SMALL["epochs"] * 8, "dim": 32, "learning_rate": 0.003} if kind is BERT4Rec else {}
+    return kind(**{**SMALL, **patient, **params})
 
 
 def follows(model: SequentialRecommender, known: Sequence[Sequence[int]]) -> float:
@@ -62,7 +62,7 @@ def test_the_planted_rule_is_learnt(kind: type[SequentialRecommender]) -> None:
 @pytest.mark.parametrize("loss", ["sampled_softmax", "gbce", "bce"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_planted_rule_is_learnt_with_every_loss(kind: type[SequentialRecommender], loss: str) -> None:
-    epochs = SMALL["epochs"] * (8 if kind is BERT4Rec else 3)
+    epochs = SMALL["epochs"] * (16 if kind is BERT4Rec else 3)
     model = small(kind, loss=loss, negatives=8, validation=0, epochs=epochs).fit(data_of(histories(rule())))
     assert follows(model, rule(seed=1)) > 0.9
 
