@@ -17,7 +17,7 @@ run: environment ## run the whole pipeline, on a synthetic shop unless settings 
 	$(BIN)/outfitter run
 
 test: lint ## lint, then all tests but the slow ones, with the coverage of what runs without Prefect
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 lint: environment ## check style, formatting and types
 	$(BIN)/ruff check .

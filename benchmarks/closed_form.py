@@ -19,6 +19,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def read(source: str, path: str, validation: bool) -> Exam:
     from outfitter.evaluation.folds import LeaveLastOut
     from outfitter.settings import load_settings
 
-    data, split = read_dataset(load_settings(source=source, path=path)), LeaveLastOut()
+    data, split = read_dataset(load_settings(source=source, path=path), datetime.now(UTC)), LeaveLastOut()
     fold = next(iter(split.validations(data) if validation else split.tests(data)))
     return Exam(fold.training, fold.asked, fold.truth)
 
