@@ -1,4 +1,4 @@
-"""ALS on a drawn shop of H&M's size, ours and ``implicit``'s, each in a process of its own: ``python benchmarks/als.py FOLDER``.
+"""ALS on a drawn shop of H&M's size, in a process of its own: ``python benchmarks/als.py FOLDER``.
 
 The drawn arrays and the fitted model stay in FOLDER, where ``topk.py`` finds them.
 """
@@ -17,7 +17,6 @@ from typing import ClassVar
 import numpy as np
 from drawn import shop
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from models.data import Float
 from models.factorization.als import ImplicitALS, gram
@@ -26,44 +25,25 @@ READ = 20_000  # users whose loss is computed at once
 
 
 @dataclass
-class Ours(ImplicitALS):
+class Whole(ImplicitALS):
     """Keeps the factors of the users, which the loss needs."""
 
     name: ClassVar[str] = "als"
 
     def _alternate(self, confidence: sparse.csr_matrix) -> tuple[Float, Float]:
         self.confidence = confidence
-        self.both = self._solved(confidence)
+        self.both = super()._alternate(confidence)
         return self.both
 
-    def _solved(self, confidence: sparse.csr_matrix) -> tuple[Float, Float]:
-        return super()._alternate(confidence)
 
-
-@dataclass
-class Peer(Ours):
-    """The same, solved by ``implicit``, whose own threads are the only ones."""
-
-    def _solved(self, confidence: sparse.csr_matrix) -> tuple[Float, Float]:
-        from implicit.cpu.als import AlternatingLeastSquares
-
-        with threadpool_limits(1, "blas"):
-            solver = AlternatingLeastSquares(
-                factors=self.factors, iterations=self.iterations, regularization=self.regularization, random_state=self.seed
-            )
-            solver.fit(confidence, show_progress=False)
-        return solver.user_factors, solver.item_factors
-
-
-def fit(solver: str, folder: Path) -> dict[str, float]:
+def fit(folder: Path) -> dict[str, float]:
     """What ``fit`` cost: seconds of the wall and of all threads, and the most that the whole process had in memory; and the loss."""
     data = shop(folder)
-    model = {"ours": Ours, "implicit": Peer}[solver]()
+    model = Whole()
     started, computed = time.perf_counter(), time.process_time()
     model.fit(data)
     cost = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - computed, "peak_mb": peak()}
-    if solver == "ours":
-        model.save(folder / "als")
+    model.save(folder / "als")
     return {**cost, "loss": loss(model)}
 
 
@@ -72,7 +52,7 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def loss(model: Ours) -> float:
+def loss(model: Whole) -> float:
     """Sum over all cells of c (p - x.y)^2, p being 1 where a user and an item met, and of the penalty; equation 3 of the paper."""
     users, items = model.both
     total = float((gram(users, 0) * gram(items, 0)).sum())
@@ -85,16 +65,14 @@ def loss(model: Ours) -> float:
 
 def main(folder: Path) -> None:
     shop(folder)
-    lines = [f"{'solver':<10}{'seconds':>9}{'cpu s':>8}{'peak MB':>9}{'loss':>16}"]
-    for solver in ("ours", "implicit"):
-        command = [sys.executable, __file__, str(folder), solver]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        lines.append(f"{solver:<10}{found['seconds']:>9.1f}{found['cpu']:>8.1f}{found['peak_mb']:>9.0f}{found['loss']:>16.0f}")
-    sys.stdout.write("\n".join(lines) + "\n")
+    command = [sys.executable, __file__, str(folder), "fit"]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    sys.stdout.write(f"{'seconds':>9}{'cpu s':>8}{'peak MB':>9}{'loss':>16}\n")
+    sys.stdout.write(f"{found['seconds']:>9.1f}{found['cpu']:>8.1f}{found['peak_mb']:>9.0f}{found['loss']:>16.0f}\n")
 
 
 if __name__ == "__main__":
     if sys.argv[2:]:
-        sys.stdout.write(json.dumps(fit(sys.argv[2], Path(sys.argv[1]))))
+        sys.stdout.write(json.dumps(fit(Path(sys.argv[1]))))
     else:
         main(Path(sys.argv[1]))

@@ -11,18 +11,16 @@ from scipy import sparse
 
 from models.base import Recommender, require
 from models.data import Float, Histories, TrainingData
-from models.factorization.solvers import conjugate_gradients, fold_in
-from models.parallel import in_slices
+from models.factorization.solvers import fold_in
+from models.parallel import cores, in_slices, one_blas_thread
 
-STEPS = 3  # of the conjugate gradient in a half-step: with the last solution to start from, more gain nothing
-SOLVED = 1024  # rows a thread solves at a time: few enough that the popular, slow ones spread over the threads
-FOLDED = 128
+FOLDED = 128  # users a thread folds in at a time
 READ = 1 << 16  # rows read at once where float64 is needed
 
 
 @dataclass
 class ImplicitALS(Recommender):
-    """Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets" (2008).
+    """Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets" (2008), fitted by the library ``implicit``.
 
     A weight r gives confidence 1 + alpha r. Only item factors are kept: a history is folded in by the exact half-step, its weights
     halved every ``half_life`` events back.
@@ -49,22 +47,18 @@ class ImplicitALS(Recommender):
 
     def _alternate(self, confidence: sparse.csr_matrix) -> tuple[Float, Float]:
         """float32[n_users, factors] and float32[n_items, factors], by turns solved for with the other held still."""
-        rng = np.random.default_rng(self.seed)
-        users, items = (rng.random((n, self.factors), dtype=np.float32) * np.float32(0.01) for n in confidence.shape)
-        by_item = confidence.T.tocsr()
-        for _ in range(self.iterations):
-            self._solve(confidence, items, users)
-            self._solve(by_item, users, items)
-        return users, items
+        from implicit.cpu.als import AlternatingLeastSquares
 
-    def _solve(self, confidence: sparse.csr_matrix, held: Float, found: Float) -> None:
-        square = gram(held, self.regularization).astype(np.float32)
-        indptr = confidence.indptr.astype(np.int64)
-
-        def work(rows: slice) -> None:
-            conjugate_gradients(indptr, confidence.indices, confidence.data, held, square, STEPS, rows.start, found[rows])
-
-        in_slices(work, len(found), SOLVED)
+        with one_blas_thread():
+            solver = AlternatingLeastSquares(
+                factors=self.factors,
+                iterations=self.iterations,
+                regularization=self.regularization,
+                random_state=self.seed,
+                num_threads=cores(),
+            )
+            solver.fit(confidence, show_progress=False)
+        return solver.user_factors, np.ascontiguousarray(solver.item_factors, dtype=np.float32)
 
     def encode(self, histories: Histories) -> Float:
         """float32[n_users, factors]: the users' factors."""

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from models.data import Float, Positions
 from models.kernels import reordered
 
-CONVERGED = 1e-20  # of the squared residual
-
 
 @reordered
 def fold_in(indptr: NDArray[np.int64], items: Positions, confidence: Float, factors: Float, gram: NDArray[np.float64], out: Float) -> None:
@@ -52,55 +50,6 @@ def solve_in_place(matrix: NDArray[np.float64], target: NDArray[np.float64]) -> 
         for m in range(i + 1, size):
             rest -= matrix[m, i] * target[m]
         target[i] = rest / matrix[i, i]
-
-
-@reordered
-def conjugate_gradients(
-    indptr: NDArray[np.int64], items: Positions, confidence: Float, factors: Float, gram: Float, steps: int, start: int, found: Float
-) -> None:
-    """Bring each row of ``found``, the users from ``start`` on, ``steps`` steps nearer to what ``fold_in`` solves; 0 without items.
-
-    Takács, Pilászy and Tikk, "Applications of the conjugate gradient method for implicit feedback collaborative filtering" (2011).
-    The user's vectors are brought together first: they are read once a step, and in the order of the catalogue they lie far apart.
-    """
-    most = np.diff(indptr[start : start + len(found) + 1]).max()
-    rows, weights, none = np.empty((most, factors.shape[1]), np.float32), np.empty(most, np.float32), np.zeros(most, np.float32)
-    residual, product = np.empty(factors.shape[1], np.float32), np.empty(factors.shape[1], np.float32)
-    for user in range(len(found)):
-        first, n = indptr[start + user], indptr[start + user + 1] - indptr[start + user]
-        solution = found[user]
-        if n == 0:
-            solution[:] = 0
-            continue
-        for entry in range(n):
-            weights[entry] = confidence[first + entry] - np.float32(1)
-            rows[entry] = factors[items[first + entry]]
-        weighted(gram, rows, weights, confidence[first : first + n], solution, residual)
-        residual *= np.float32(-1)
-        direction = residual.copy()
-        squared = dot(residual, residual)
-        for _ in range(steps):
-            if squared < CONVERGED:
-                break
-            weighted(gram, rows, weights, none[:n], direction, product)
-            length = squared / dot(direction, product)
-            for i in range(len(solution)):
-                solution[i] += length * direction[i]
-                residual[i] -= length * product[i]
-            before, squared = squared, dot(residual, residual)
-            for i in range(len(solution)):
-                direction[i] = residual[i] + squared / before * direction[i]
-
-
-@reordered
-def weighted(gram: Float, rows: Float, weights: Float, targets: Float, vector: Float, out: Float) -> None:
-    """out = gram x + sum over the first rows y, as many as ``targets``, of (w y.x - t) y."""
-    for i in range(len(vector)):
-        out[i] = dot(gram[i], vector)
-    for entry in range(len(targets)):
-        value = weights[entry] * dot(rows[entry], vector) - targets[entry]
-        for i in range(len(vector)):
-            out[i] += value * rows[entry, i]
 
 
 @reordered

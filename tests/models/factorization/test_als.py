@@ -8,35 +8,19 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from models.factorization.als import ImplicitALS, gram
-from models.factorization.solvers import conjugate_gradients, fold_in, solve_in_place
+from models.factorization.solvers import solve_in_place
 from tests.models.worlds import World, histories
 
 
 def test_fitting_equals_implicit(world: World) -> None:
-    """From the same start the same steps; only roundings differ."""
+    """With weights as confidences, from the same seed."""
     model = ImplicitALS(factors=12, iterations=2, alpha=7.0, seed=4).fit(world.data)
     confidence = world.data.histories.matrix(world.data.n_items)
     confidence.data = 1 + 7 * confidence.data
     with threadpool_limits(1, "blas"):
         peer = AlternatingLeastSquares(factors=12, iterations=2, regularization=model.regularization, random_state=4)
         peer.fit(confidence, show_progress=False)
-    np.testing.assert_allclose(model.arrays["item_factors"], peer.item_factors, rtol=1e-2, atol=5e-4)
-
-
-def test_conjugate_gradients_end_at_the_exact_solution(world: World) -> None:
-    """As many steps as dimensions suffice, whatever the rows they start from; a row without items is 0."""
-    rng = np.random.default_rng(0)
-    some = histories([*([item, item + 1, 7] for item in range(20)), []])
-    confidence = some.matrix(30)
-    confidence.data = 1 + 3 * confidence.data
-    factors = rng.normal(size=(30, 6)).astype(np.float32)
-    square, indptr = gram(factors, 0.1), confidence.indptr.astype(np.int64)
-    exact, found = np.zeros((21, 6), np.float32), rng.normal(size=(21, 6)).astype(np.float32)
-    fold_in(indptr, confidence.indices, confidence.data, factors, square, exact)
-    for part in (slice(0, 8), slice(8, 21)):
-        conjugate_gradients(indptr, confidence.indices, confidence.data, factors, square.astype(np.float32), 8, part.start, found[part])
-    np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-4)
-    assert (found[20] == 0).all()
+    np.testing.assert_allclose(model.arrays["item_factors"], peer.item_factors, rtol=1e-4, atol=1e-6)
 
 
 def test_the_gram_matrix_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
