@@ -41,9 +41,10 @@ class Recommender(ABC):
     _retrieval: tuple[Float, ItemVectors] | None = None
 
     def fit(self, data: TrainingData) -> Self:
-        """Learn from ``data``. Raises NotEnoughData when there is nothing to learn from."""
+        """Learn from ``data``. Raises NotEnoughData when there is nothing to learn from, ModelError for what is no history."""
         if len(data.histories.items) == 0:
             raise NotEnoughData(f"'{self.name}' cannot be fitted: nobody did anything before {data.until:%Y-%m-%d}")
+        data.histories.check(data.n_items)
         self.item_ids = data.item_ids
         self.fit_until = data.until.isoformat()
         self.prior = recent_popularity(data.histories, data.n_items)
@@ -66,11 +67,9 @@ class Recommender(ABC):
         """The best ``k`` items for each of n users.
 
         available: bool[n_items], all when None. Users whose history is empty get what sold most recently. Rows with fewer than k
-        admissible items are padded with item -1 and score -inf. Raises ModelError for a position outside the model's items, and
-        for what ``top_k`` refuses.
+        admissible items are padded with item -1 and score -inf. Raises ModelError for what ``Histories.check`` and ``top_k`` refuse.
         """
-        newest = int(histories.items.max(initial=-1))
-        require(newest < len(self.item_ids), f"a history names item {newest}, the model knows {len(self.item_ids)}")
+        histories.check(len(self.item_ids))
         return TopK.concatenate(self._parts(histories, k, available, exclude_seen), k)
 
     def _parts(self, histories: Histories, k: int, available: NDArray[np.bool_] | None, exclude_seen: bool) -> list[TopK]:
@@ -83,15 +82,19 @@ class Recommender(ABC):
         return in_threads(lambda block: self._by_scores(block, k, available, exclude_seen), blocks)
 
     def _by_scores(self, block: Histories, k: int, available: NDArray[np.bool_] | None, exclude_seen: bool) -> TopK:
-        query = self.encode(block)
+        seen = block.only_taken() if exclude_seen else None
+        query = self._query(block, available, seen)
         known = np.diff(block.indptr) > 0
 
         def score(items: slice) -> Float:
             scores = self.score(query, items)
             return scores if known.all() else np.where(known[:, None], scores, self.prior[items])
 
-        seen = block.only_taken() if exclude_seen else None
         return top_k(score, block.n_users, len(self.item_ids), k, available, seen)
+
+    def _query(self, block: Histories, available: NDArray[np.bool_] | None, seen: Histories | None) -> Any:  # noqa: ARG002 - some ask
+        """What ``score`` is to be given: ``encode``'s answer, unless scores depend on what may be shown."""
+        return self.encode(block)
 
     def _by_vectors(self, block: Histories, k: int, available: NDArray[np.bool_] | None, exclude_seen: bool) -> TopK:
         known = np.diff(block.indptr) > 0

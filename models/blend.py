@@ -82,11 +82,15 @@ class Blend(Recommender):
 
     def encode(self, histories: Histories) -> list[Part]:
         """What ``score`` adds up: of each member, or the places of all of them together."""
+        return self._query(histories, None, None)
+
+    def _query(self, histories: Histories, available: NDArray[np.bool_] | None, seen: Histories | None) -> list[Part]:
+        """Places are those among what may be shown: else the places of a list could all go to what may not."""
         parts = [_part(member, member.encode(histories)) for member in self._fitted]
         n_users, n_items = histories.n_users, len(self.item_ids)
         if self.by == "score":
             return [_standardised(part, n_users, n_items, weight) for part, weight in zip(parts, self.weights, strict=True)]
-        places = sum(weight * _places(part, n_users, n_items) for part, weight in zip(parts, self.weights, strict=True))
+        places = sum(weight * _places(part, n_users, n_items, available, seen) for part, weight in zip(parts, self.weights, strict=True))
         by_item = sparse.csc_matrix(places)
         return [lambda items: by_item[:, items].toarray()]
 
@@ -112,12 +116,11 @@ def _standardised(part: Part, n_users: int, n_items: int, weight: float) -> Part
     return lambda items: np.asarray((part(items) - mean) * scale, dtype=np.float32)
 
 
-def _places(part: Part, n_users: int, n_items: int) -> sparse.csr_matrix:
+def _places(part: Part, n_users: int, n_items: int, available: NDArray[np.bool_] | None, seen: Histories | None) -> sparse.csr_matrix:
     """float32[n_users, n_items], sparse: 1 / (60 + place) for the first places of each user's list."""
-    depth = min(DEPTH, n_items)
-    listed = top_k(part, n_users, n_items, depth).items
-    gains = np.tile(1 / (K + np.arange(1, depth + 1)), n_users)
-    return sparse.csr_matrix((gains, listed.ravel(), np.arange(n_users + 1) * depth), shape=(n_users, n_items), dtype=np.float32)
+    listed = top_k(part, n_users, n_items, min(DEPTH, n_items), available, seen).items
+    users, places = (listed >= 0).nonzero()
+    return sparse.csr_matrix((1 / (K + 1 + places), (users, listed[users, places])), shape=(n_users, n_items), dtype=np.float32)
 
 
 def _tuples(value: Any) -> Any:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from outfitter.errors import ModelError
+
 Float = NDArray[np.float32]
 Positions = NDArray[np.int32]
 
@@ -35,6 +37,26 @@ class Histories:
     @property
     def n_users(self) -> int:
         return len(self.indptr) - 1
+
+    def check(self, n_items: int) -> None:
+        """Raises ModelError, naming the event, for what the compiled loops would take for memory: they check nothing themselves."""
+        self._check_rows()
+        faults = {
+            f"names an item that is none of 0 to {n_items - 1}": (self.items < 0) | (self.items >= n_items),
+            "has a weight that is no positive number": ~(np.isfinite(self.weights) & (self.weights > 0)),
+            "has an age that is no number of days": ~np.isfinite(self.ages),
+        }
+        for what, wrong in faults.items():
+            if wrong.any():
+                event = int(np.argmax(wrong))
+                values = f"item {self.items[event]}, weight {self.weights[event]}, age {self.ages[event]}"
+                user = int(np.searchsorted(self.indptr, event, side="right")) - 1
+                raise ModelError(f"event {event}, of user {user}, {what}: {values}")
+
+    def _check_rows(self) -> None:
+        sizes = {len(self.items), len(self.weights), len(self.ages)}
+        if sizes != {int(self.indptr[-1])} or self.indptr[0] != 0 or (np.diff(self.indptr) < 0).any():
+            raise ModelError(f"indptr must divide the events from 0 to {self.indptr[-1]}, and items, weights and ages have {sizes}")
 
     def rows(self, start: int, stop: int) -> Histories:
         """The users ``start:stop``, without a copy of their items."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from models import checkpoint
 from models.base import Recipe, Recommender
@@ -47,6 +51,13 @@ FAMILIES: dict[str, type[Recommender]] = {
     )
 }
 
+KINDS: dict[str, Callable[[Any], bool]] = {
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "float": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value),
+    "bool": lambda value: isinstance(value, bool),
+}
+"""What a parameter of each kind may be. They come from a command line or a file, and half an epoch would never be over."""
+
 
 def family(name: str) -> type[Recommender]:
     """The class of a model's name. Raises ModelError for a name nobody has."""
@@ -58,6 +69,11 @@ def family(name: str) -> type[Recommender]:
 def build(recipe: Recipe) -> Recommender:
     """The unfitted model of a recipe. Raises ModelError for an unknown name, an unknown parameter or a value out of range."""
     chosen = family(recipe.model)
+    kinds = {field.name: str(field.type) for field in fields(chosen)}  # type: ignore[arg-type]
+    for name, value in recipe.params:
+        wanted = kinds.get(name, "").removesuffix(" | None")
+        if wanted in KINDS and not (value is None or KINDS[wanted](value)):
+            raise ModelError(f"{name} of '{recipe.model}' must be of the kind {wanted}, not {value!r}")
     try:
         return chosen(**dict(recipe.params))
     except TypeError as error:

@@ -123,7 +123,7 @@ class _Training(Generic[B]):
             self.state.keep()
         self._tell(at.epoch)
         idle = at.epoch - at.best
-        self.state.next_epoch(finished=at.epoch == self.schedule.epochs or idle >= self.schedule.patience)
+        self.state.next_epoch(finished=at.epoch >= self.schedule.epochs or idle >= self.schedule.patience)
 
     def _learn(self) -> None:
         """Every row once. The losses are summed on the device: reading each would make a GPU wait."""

@@ -94,11 +94,11 @@ class SequentialRecommender(Recommender):
             network, fitted = self._train(data, held_out, self.epochs)
             self.arrays["validation_ndcg"] = np.asarray(fitted.scores, dtype=np.float32)
             if self.refit:
-                network, fitted = self._train(data, None, fitted.best_epoch)
+                network, fitted = self._train(data, None, fitted.best_epoch, "refit_")
         self.arrays["training_loss"] = np.asarray(fitted.training, dtype=np.float32)
         self._keep(network)
 
-    def _train(self, data: TrainingData, held_out: HeldOut | None, epochs: int) -> tuple[Network, Fitted]:
+    def _train(self, data: TrainingData, held_out: HeldOut | None, epochs: int, label: str = "") -> tuple[Network, Fitted]:
         import torch
 
         from models.fit import choose_device, train
@@ -118,7 +118,7 @@ class SequentialRecommender(Recommender):
         stops = data.histories.indptr[1:] if held_out is None else held_out.stops(data.histories)
         training = windows(data.histories, stops, network.body.width, network.body.overlap)
         score = None if held_out is None else Foretelling(network, held_out, device)
-        return network, train(network, loss, training, None, self._schedule(epochs), device, score=score)
+        return network, train(network, loss, training, None, self._schedule(epochs), device, score=score, label=label)
 
     def _keep(self, network: Network) -> None:
         """Put the weights and every item's vector into ``arrays``."""

@@ -86,4 +86,4 @@ class Block(nn.Module):
         query, key, value = self.projections(states).view(b, w, 3, self.heads, self.head).permute(2, 0, 3, 1, 4)
         mask = None if real is None else real[:, None, None, :]
         found = functional.scaled_dot_product_attention(query, key, value, mask, is_causal=real is None)
-        return cast(Tensor, self.mixed(found.transpose(1, 2).reshape(b, w, -1)))
+        return cast(Tensor, self.mixed(found.transpose(1, 2).reshape(b, w, self.heads * self.head)))

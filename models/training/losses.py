@@ -94,7 +94,7 @@ def gbce(queries: Tensor, vectors: Tensor, targets: Tensor, weights: Tensor, neg
     A score is relative to the log-odds of an item of which nothing is known. Without that the first steps do nothing but lower all scores,
     with gradients so large that an optimizer of Adam's kind hardly moves for thousands of steps afterwards.
     """
-    rate = len(negatives) / (len(vectors) - 1)
+    rate = len(negatives) / max(len(vectors) - 1, 1)
     power = rate * (calibration * (1 - 1 / rate) + 1 / rate)
     unknown = math.log(power / len(negatives))
     with torch.autocast(queries.device.type, enabled=False):

@@ -133,8 +133,6 @@ def _run(asked: Asked) -> list[str]:
         quieten()
         stack.enter_context(watching(Console(stderr=True), settings.log_level))
         table = _compared(asked, plan, settings)
-    if asked.json_file:
-        asked.json_file.write_text(json.dumps(table, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     show(Console(), table)
     return [row["model"] for row in table["models"] if row["error"]]
 
@@ -183,6 +181,8 @@ def _compared(asked: Asked, plan: Plan, settings: Settings) -> dict[str, Any]:
 
     data = _data(asked, settings)
     table, outcomes = compare(plan, data, settings)
+    if asked.json_file:
+        asked.json_file.write_text(json.dumps(table, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if asked.html:
         from outfitter.experiments.analysis import write_analysis
 

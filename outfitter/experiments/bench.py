@@ -78,7 +78,7 @@ def _outcome(entry: Entry, plan: Plan, bench: Bench, settings: Settings) -> Outc
         _search(outcome, plan, bench, settings)
         report(entry.label, "starting")
         outcome.answers = answers(bench, entry.label, [(seed, outcome.recipe(seed)) for seed in seeds])
-    except (ModelError, MemoryError) as error:
+    except (ModelError, MemoryError, RuntimeError) as error:  # the last is torch out of memory, or a network that cannot be
         outcome.error = str(error)
     report(entry.label, outcome.error or _summary(outcome.answers), "done")
     return outcome
@@ -158,5 +158,9 @@ def _facts(plan: Plan, data: Dataset, settings: Settings) -> dict[str, Any]:
         "search_minutes": plan.minutes,
         "measured": MEASURED,
         "versions": {"outfitter": __version__, **{name: metadata.version(name) for name in LIBRARIES}},
-        "machine": {"cores": len(os.sched_getaffinity(0)), "system": platform.platform(), "python": platform.python_version()},
+        "machine": {
+            "cores": len(os.sched_getaffinity(0)),
+            "system": f"{platform.system()} {platform.machine()}",
+            "python": platform.python_version(),
+        },
     }

@@ -50,10 +50,11 @@ def search(
     """
     study = _opened(task, folder)
     tell(study)
-    folds, fitter = list(task.split.validations(task.data)), None
+    folds, fitter, started = list(task.split.validations(task.data)), None, 0.0
     while _minutes(study) < minutes and (most is None or len(ended(study)) < most):
-        fitter = fitter or fitter_of(task, folds)
-        _try(study, study.ask(dict(task.entry.space)), task, folds, fitter)
+        if fitter is None:
+            fitter, started = fitter_of(task, folds), time.perf_counter()
+        started = _try(study, study.ask(dict(task.entry.space)), task, folds, fitter, started)
         tell(study)
         _say(study, task, minutes)
     return _found(study, task)
@@ -84,20 +85,25 @@ def _queue(study: optuna.Study, task: Task) -> None:
         study.enqueue_trial(dict(task.entry.defaults), {DEFAULT: True})
 
 
-def _try(study: optuna.Study, trial: optuna.Trial, task: Task, folds: Sequence[Fold], fitter: Fitter) -> None:
-    """One trial. Settings that cannot be fitted make it a failed one, unless they are the defaults: then nothing can be."""
-    started, state, value = time.perf_counter(), TrialState.COMPLETE, None
+def _try(study: optuna.Study, trial: optuna.Trial, task: Task, folds: Sequence[Fold], fitter: Fitter, started: float) -> float:
+    """One trial. Settings that cannot be fitted make it a failed one, unless they are the defaults: then nothing can be.
+
+    Its seconds are those since ``started``, when the trial before was over: choosing and recording count too. Returns when it was over.
+    """
+    state, value = TrialState.COMPLETE, None
     try:
         value = value_of(trial, task, folds, fitter)
     except optuna.TrialPruned:
         state = TrialState.PRUNED
-    except (ModelError, MemoryError) as error:
+    except (ModelError, MemoryError, RuntimeError) as error:  # the last is torch out of memory, or a network that cannot be
         if DEFAULT in trial.user_attrs:
             raise
         state = TrialState.FAIL
         trial.set_user_attr(ERROR, str(error))
-    trial.set_user_attr(SECONDS, time.perf_counter() - started)
+    over = time.perf_counter()
+    trial.set_user_attr(SECONDS, over - started)
     study.tell(trial, value, state)
+    return over
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:

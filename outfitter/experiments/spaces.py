@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -86,5 +87,5 @@ def weights_of(labels: tuple[str, ...]) -> Space:
 
 
 def weight_name(label: str) -> str:
-    """The setting that says how much a member counts."""
-    return f"weight of {label}"
+    """The setting that says how much a member counts, in characters that MLflow takes for a parameter's name."""
+    return "weight of " + re.sub(r"[^/\w.\- :]", " ", label)

@@ -85,3 +85,16 @@ def test_what_does_not_fit_together_is_refused(members: list[Recommender]) -> No
             Blend.of(members, weights)
     with pytest.raises(ModelError, match="at least one"):
         Blend((), ())
+
+
+def test_places_are_those_among_what_may_be_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else all places could go to items that are not there, and the rest would be in the order of the catalogue."""
+    monkeypatch.setattr("models.blend.DEPTH", 3)
+    member = ("popularity", ())
+    blend = Blend((member, ("recent_popularity", ())), (1.0, 0.0), "rank").fit(world.data)
+    alone = Popularity().fit(world.data)
+    available = np.zeros(world.data.n_items, dtype=np.bool_)
+    available[np.argsort(alone.recommend(world.data.histories.rows(0, 1), world.data.n_items, exclude_seen=False).items[0])[-6:]] = True
+    for seen in (False, True):
+        shown = blend.recommend(world.data.histories, 2, available, exclude_seen=seen).items
+        np.testing.assert_array_equal(shown, alone.recommend(world.data.histories, 2, available, exclude_seen=seen).items)

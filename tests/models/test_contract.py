@@ -80,6 +80,49 @@ def test_batch_equals_single(model: Recommender, world: World) -> None:
         assert all(np.isclose(scores.get(item, whole.scores[user, -1]), score, rtol=1e-4) for item, score in _pairs(alone))
 
 
+MALFORMED = {
+    "weight that is no positive number": {"weights": (np.nan, np.inf, -1.0, 0.0)},
+    "age that is no number": {"ages": (np.nan, np.inf)},
+    "names an item that is none of": {"items": (-1, 48, 2_000_000_000)},
+}
+
+
+@pytest.mark.parametrize("problem", MALFORMED)
+def test_what_is_no_history_is_refused(model: Recommender, world: World, problem: str) -> None:
+    """Compiled loops check nothing: they would read, and write, outside their arrays."""
+    for name, values in MALFORMED[problem].items():
+        for value in values:
+            column = getattr(world.data.histories, name).copy()
+            column[7] = value
+            bad = replace(world.data.histories, **{name: column})
+            with pytest.raises(ModelError, match=f"event 7, of user 0, .*{problem}"):
+                fresh(model.name).fit(replace(world.data, histories=bad))
+            with pytest.raises(ModelError, match=f"event 7, of user 0, .*{problem}"):
+                model.recommend(bad, K)
+
+
+def test_rows_that_do_not_divide_the_events_are_refused(model: Recommender, world: World) -> None:
+    h = world.data.histories
+    for indptr in (h.indptr + 1, h.indptr[:-1], h.indptr[::-1].copy()):
+        with pytest.raises(ModelError, match="indptr must divide the events"):
+            model.recommend(replace(h, indptr=indptr), K)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "value"),
+    [
+        ("item_knn", "neighbours", 2.5),
+        ("ncf", "epochs", 1.5),
+        ("als", "factors", True),
+        ("ease", "half_life", float("inf")),
+        ("sasrec", "refit", 1),
+    ],
+)
+def test_a_parameter_of_another_kind_is_refused(name: str, parameter: str, value: object) -> None:
+    with pytest.raises(ModelError, match=f"{parameter} of '{name}' must be of the kind"):
+        models.build(Recipe(name, ((parameter, value),)))
+
+
 def _pairs(best: TopK) -> list[tuple[int, float]]:
     return list(zip(best.items[0].tolist(), best.scores[0].tolist(), strict=True))
 
@@ -165,7 +208,7 @@ def test_refuses_to_learn_from_nothing(model: Recommender, world: World) -> None
 
 
 def test_refuses_an_item_it_does_not_know(model: Recommender, world: World) -> None:
-    with pytest.raises(ModelError, match=f"names item {world.data.n_items}"):
+    with pytest.raises(ModelError, match=f"item {world.data.n_items},"):
         model.recommend(histories([[world.data.n_items]]), K)
 
 

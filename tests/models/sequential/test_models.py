@@ -317,3 +317,17 @@ def test_fitting_leaves_torch_as_it_was(kind: type[SequentialRecommender]) -> No
     model.recommend(histories([[1, 2]]), 3)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_worker_without_windows_has_nothing_to_add(kind: type[SequentialRecommender]) -> None:
+    """Several workers share a batch by windows, and a batch may be one long window."""
+    model = small(kind)
+    network = Network(ItemEmbedding(N_ITEMS, model.dim, None), model._body())
+    initialise(network, torch.Generator().manual_seed(0))
+    whole = windows(histories(rule(6)), histories(rule(6)).indptr[1:], network.body.width, network.body.overlap)
+    none = next(iter(whole.batches(1000, torch.Generator().manual_seed(0)))).pick(slice(1000, None))
+    vectors = network.items()
+    loss = model._objective(data_of(histories(rule(6))), torch.device("cpu"))(network.body.predictions(vectors, none), vectors, none)
+    loss.backward()
+    assert loss.item() == 0

@@ -37,9 +37,9 @@ def test_a_blend_has_the_settings_of_its_members_and_shares_that_add_up() -> Non
     (entry,) = parse("als:factors=8+item_knn")
     assert isinstance(entry, Blended)
     assert entry.seeded
-    assert set(entry.space) == {"weight of als:factors=8", "weight of item_knn", "by"}
+    assert set(entry.space) == {"weight of als:factors 8", "weight of item_knn", "by"}
     found = replace(entry, found=((("alpha", 3.0),), (("neighbours", 7),)))
-    recipe = found.recipe({"weight of als:factors=8": 0.9, "weight of item_knn": 0.3, "by": "rank"}, 5)
+    recipe = found.recipe({"weight of als:factors 8": 0.9, "weight of item_knn": 0.3, "by": "rank"}, 5)
     members = [Recipe.of(ImplicitALS(factors=8, alpha=3.0, seed=5)), Recipe.of(ItemKNN(neighbours=7))]
     told = dict(recipe.params)
     assert recipe.model == "blend"
@@ -61,7 +61,7 @@ def test_a_blend_has_the_settings_of_its_members_and_shares_that_add_up() -> Non
         ("als:factors", r"'factors' in 'als:factors' sets nothing\. Write it as name=value"),
         ("als:faktors=3", "'als' cannot be built: .*faktors"),
         ("als:factors=0", "factors and iterations must be positive"),
-        ("als:factors=many", "'als' cannot be built"),
+        ("als:factors=many", "factors of 'als' must be of the kind int, not 'many'"),
         ("als+svd", "there is no model 'svd'"),
         ("als+als", r"'als\+als' blends a model with itself"),
     ],

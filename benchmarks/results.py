@@ -1,0 +1,93 @@
+"""The tables of ``docs/results.md``, made from the JSON that ``outfitter bench models --json docs/results/NAME.json`` wrote.
+
+    python benchmarks/results.py
+
+Between ``<!-- NAME -->`` and ``<!-- /NAME -->`` stands the table of ``docs/results/NAME.json``, or of several, ``<!-- ONE OTHER -->``. A
+test holds the page against the files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "results.md"
+BLOCK = re.compile(r"<!-- ((?!/)[\w -]+?) -->\n.*?<!-- /\1 -->", flags=re.DOTALL)
+Row = Mapping[str, Any]
+
+
+def filled(page: str) -> str:
+    """The page with every table made anew. Raises FileNotFoundError for a name without a file."""
+    return BLOCK.sub(lambda found: f"<!-- {found[1]} -->\n{block(found[1].split())}\n<!-- /{found[1]} -->", page)
+
+
+def block(names: Sequence[str]) -> str:
+    """One table over the files of ``names``, which must have asked the same users the same question."""
+    tables = [json.loads((DOCS / "results" / f"{name}.json").read_text(encoding="utf-8")) for name in names]
+    first = tables[0]
+    if any((table["data"], table["split"], table["k"]) != (first["data"], first["split"], first["k"]) for table in tables):
+        raise ValueError(f"{', '.join(names)} are not of one data set, split and k")
+    rows = [row for table in tables for row in table["models"] if not row["error"]]
+    return "\n".join([_told(first, rows), "", *_rankings(first, rows), *_ratings(rows), *_settings(rows)]).rstrip()
+
+
+def _told(table: Row, rows: Sequence[Row]) -> str:
+    data, split, resampling = table["data"], table["split"], table["intervals"]
+    asked = next((f"{row['ranking']['everyone']['users']:,} users asked" for row in rows if "ranking" in row), "ratings")
+    how = ", ".join([split["name"], *(f"{name} {split[name]}" for name in ("days", "windows") if name in split)])
+    return (
+        f"`{data['source']}`: {data['interactions']:,} interactions, {data['users']:,} users, {data['items']:,} items. {how}; {asked}; "
+        f"95% intervals over users ({resampling['samples']:,} resamples)."
+    )
+
+
+def _rankings(table: Row, rows: Sequence[Row]) -> Iterator[str]:
+    ranked = [row for row in rows if "ranking" in row]
+    k = table["k"]
+    for group in dict.fromkeys(group for row in ranked for group in row["ranking"]):
+        users = next(row["ranking"][group]["users"] for row in ranked if group in row["ranking"])
+        if group != "everyone":
+            yield f"Users {group} ({users:,}):\n"
+        yield f"| model | NDCG@{k} | HR@{k} | fits | a fit | peak memory |\n|---|---|---|---|---|---|"
+        for row in sorted(ranked, key=lambda row: -row["ranking"][group]["metrics"]["ndcg"]["mean"]):
+            found = row["ranking"][group]["metrics"]
+            costs = f"{row['fits']} | {row['fit_seconds']:,.3g} s | {row['memory_peak']:,.0f} MiB"
+            yield f"| `{row['model']}` | {_figure(found['ndcg'])} | {_figure(found['hit_rate'])} | {costs} |"
+        yield ""
+
+
+def _figure(found: Row, digits: int = 4) -> str:
+    told = f"{found['mean']:.{digits}f} [{found['low']:.{digits}f}, {found['high']:.{digits}f}]"
+    return re.sub(r"\b0\.", ".", told)
+
+
+def _ratings(rows: Sequence[Row]) -> Iterator[str]:
+    rated = [row for row in rows if "ratings" in row]
+    if rated:
+        yield "| model | RMSE | MAE |\n|---|---|---|"
+        for row in rated:
+            found = row["ratings"]["metrics"]
+            yield f"| `{row['model']}` | {_figure(found['rmse'])} | {_figure(found['mae'])} |"
+        yield ""
+
+
+def _settings(rows: Sequence[Row]) -> Iterator[str]:
+    searched = [row for row in rows if row["search"]]
+    if searched:
+        yield "Settings found on validation data:\n"
+    for row in searched:
+        search = row["search"]
+        told = ", ".join(f"{name} {_short(value)}" for name, value in search["params"].items())
+        yield f"- `{row['model']}`: {told} ({search['trials']} trials, {search['minutes']:.1f} minutes)"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
