@@ -62,7 +62,7 @@ class Runs:
         wanted, token, numbers = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'", None, set[int]()
         while True:
             page = self._client.search_runs([self._experiment], wanted, max_results=PAGE, page_token=token)
-            numbers |= {int(run.data.tags[TRIAL]) for run in page}
+            numbers |= {int(run.data.tags[TRIAL]) for run in page if TRIAL in run.data.tags}
             token = page.token
             if not token:
                 return numbers
@@ -70,15 +70,15 @@ class Runs:
     def _log(self, trial: FrozenTrial, parent: str) -> None:
         """One run, from the trial's own times; ``ndcg`` by step, and at the end for all."""
         begun, over = _milliseconds(trial.datetime_start), _milliseconds(trial.datetime_complete)
-        tags = {MLFLOW_PARENT_RUN_ID: parent, MLFLOW_RUN_NAME: f"trial {trial.number}", TRIAL: str(trial.number), "state": trial.state.name}
+        tags = {MLFLOW_PARENT_RUN_ID: parent, MLFLOW_RUN_NAME: f"trial {trial.number}", "state": trial.state.name}
         run_id = self._client.create_run(self._experiment, start_time=begun, tags=tags).info.run_id
         metrics = [Metric("so_far", value, over, step) for step, value in trial.intermediate_values.items()]
         metrics.append(Metric(SECONDS, trial.user_attrs[SECONDS], over, 0))
         if trial.state == TrialState.COMPLETE and trial.value is not None:
             metrics.append(Metric("value", trial.value, over, 0))
-        why = [RunTag(ERROR, trial.user_attrs[ERROR])] if ERROR in trial.user_attrs else []
+        said = [RunTag(name, value) for name, value in {TRIAL: str(trial.number), ERROR: trial.user_attrs.get(ERROR)}.items() if value]
         params = [Param(name, str(value)) for name, value in trial.params.items()]
-        self._client.log_batch(run_id, metrics, params, why)
+        self._client.log_batch(run_id, metrics, params, said)  # with the number: a run that was cut short has none and is logged again
         self._client.set_terminated(run_id, "FAILED" if trial.state == TrialState.FAIL else "FINISHED", over)
 
 
