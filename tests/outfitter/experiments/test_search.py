@@ -96,8 +96,19 @@ def test_a_study_is_found_again_by_the_same_question_only() -> None:
     names = {task().name, task("item_knn:shrink=1").name, task("als").name, task(split=ByTime(9)).name, task(seed=1).name}
     names.add(replace(task(), data=random_walks(seed=4)).name)
     names.add(replace(task(), k=6).name)
-    assert len(names) == 7
+    data = task().data
+    names.add(replace(task(), data=replace(data, weight=data.weight * 2)).name)
+    names.add(replace(task(), data=replace(data, taken=~data.taken)).name)
+    assert len(names) == 9
     assert task().name in names
+
+
+def test_the_budget_counts_all_that_a_trial_takes(tmp_path: Path) -> None:
+    """Choosing and recording too: of a model that is fitted in a millisecond they are nearly everything."""
+    found = search(task("recent_popularity"), 0.05, tmp_path)
+    took = [one.user_attrs[searching.SECONDS] for one in trials(found, tmp_path)]
+    assert 3 <= sum(took) < 3 + 2 * max(took)
+    assert found.trials < 600
 
 
 def test_the_same_seed_tries_the_same_and_another_one_others(tmp_path: Path) -> None:
