@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -16,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from outfitter.errors import OutfitterError
+from outfitter.orphans import die_with_parent
 from outfitter.settings import Settings
 
 START_SECONDS = 60.0
 DRAIN_SECONDS = 10.0
-PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -59,8 +58,7 @@ def _environment() -> dict[str, str]:
 
 def _die_with_parent() -> None:
     """Runs in the child before it becomes the server. Linux only; elsewhere the server is ended by ``_stop`` alone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    die_with_parent(signal.SIGTERM)
 
 
 def _free_port() -> int:

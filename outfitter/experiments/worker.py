@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import multiprocessing
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,9 +23,8 @@ from outfitter.evaluation.datasets import Dataset
 from outfitter.evaluation.folds import Split
 from outfitter.experiments import memory
 from outfitter.experiments.trying import families_of, fit, lists, ratings
+from outfitter.orphans import die_with_parent
 from outfitter.progress import report
-
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -92,8 +89,7 @@ class _Onward(logging.Handler):
 
 def _begin(queue: Any) -> None:
     """A process that is killed takes this one along: nobody would ever ask it anything again, and it holds the data."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent(signal.SIGKILL)
     logger = logging.getLogger("outfitter")
     logger.setLevel(logging.INFO)
     logger.addHandler(QueueHandler(queue))
