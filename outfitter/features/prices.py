@@ -61,7 +61,7 @@ def price_tables(snapshot: Snapshot, since: datetime, until: datetime, targets: 
     known = (pl.col("timestamp") <= until) & pl.col("price").is_not_null() & pl.col("event").is_in(list(targets))
     day = (moment // MICROSECONDS_A_DAY).cast(pl.Int32).alias("day")
     rows = snapshot.scan("interactions").filter(known).select("item_key", "price", "timestamp", moment.alias("moment"), day)
-    met = rows.group_by("item_key", _bits().alias("bits")).agg(pl.col("day").min(), pl.col("price").first()).collect(engine="streaming")
+    met = rows.group_by("item_key", "price").agg(pl.col("day").min()).collect(engine="streaming")
     return Prices(_levels(_sales(rows.filter(pl.col("timestamp") >= since - LOOK_BACK), category_versions(snapshot))), _peaks(met))
 
 
