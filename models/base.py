@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from models import checkpoint
 from models.data import Float, Histories, TrainingData
+from models.held import Held, Layout, check
 from models.parallel import in_threads
 from models.retrieval.item_vectors import ItemVectors
 from models.topk import TopK, top_k, top_k_factors
+from outfitter import __version__
 from outfitter.errors import ModelError, NotEnoughData
 
 USER_BLOCK = 1024  # users encoded at once
@@ -33,6 +35,8 @@ class Recommender(ABC):
     uses_torch: ClassVar[bool] = False
     reads_features: ClassVar[bool] = False  # needs the joined rows and the item table
     item_vectors_name: ClassVar[str | None] = None  # in ``arrays``, float32[n_items, d], where a score is ``encode() @ vectors.T``
+
+    layout: ClassVar[Layout] = {}  # what ``arrays`` must be like to be read
 
     item_ids: tuple[str, ...]
     prior: Float
@@ -131,7 +135,8 @@ class Recommender(ABC):
 
     def save(self, path: Path) -> Path:
         """Write the artifact (safetensors and ``meta.json``) into the folder ``path``."""
-        meta = {"model": self.name, "params": self.params(), "fit_until": self.fit_until, "item_ids": list(self.item_ids)}
+        of_code = {"model": self.name, "params": self.params(), "version": __version__}
+        meta = {**of_code, "fit_until": self.fit_until, "item_ids": list(self.item_ids)}
         return checkpoint.write(path, {**self.arrays, "prior": self.prior}, meta)
 
     @classmethod
@@ -141,11 +146,12 @@ class Recommender(ABC):
             model = cls(**meta["params"])
             model.item_ids = tuple(meta["item_ids"])
             model.fit_until = meta["fit_until"]
-            model.prior = arrays["prior"]
         except TypeError as error:
             raise ModelError(f"the artifact of '{cls.name}' has parameters this version does not know: {error}") from error
         except KeyError as error:
             raise ModelError(f"the artifact of '{cls.name}' lacks {error}") from error
+        check(cls.name, {"prior": Held(("items",)), **cls.layout}, arrays, len(model.item_ids))
+        model.prior = arrays["prior"]
         model.arrays = {name: array for name, array in arrays.items() if name != "prior"}
         return model
 
@@ -180,6 +186,14 @@ def _with_history(histories: Histories, known: NDArray[np.bool_]) -> Histories:
 
 
 def recent_popularity(histories: Histories, n_items: int, half_life: float = 14.0) -> Float:
-    """float32[n_items]: weight an item gathered, halved every ``half_life`` days of age."""
-    decayed = histories.weights * np.exp2(-histories.ages / np.float32(half_life))
-    return np.bincount(histories.items, weights=decayed, minlength=n_items).astype(np.float32)
+    """float32[n_items]: weight an item gathered, as ``aged`` tells it."""
+    return np.bincount(histories.items, weights=aged(histories, half_life), minlength=n_items).astype(np.float32)
+
+
+def aged(histories: Histories, half_life: float) -> Float:
+    """float32[nnz]: the weights of the events, halved every ``half_life`` days before the newest of them all.
+
+    By age alone nothing would be left in float32 of what is 150 half-lives old, and a shop that has been closed so long had no order.
+    """
+    since = histories.ages - histories.ages.min(initial=np.inf)
+    return np.asarray(histories.weights * np.exp2(-since / np.float32(half_life)), dtype=np.float32)

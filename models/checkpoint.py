@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +30,25 @@ def write(path: Path, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> 
     """Write an artifact; the same arrays and meta give the same bytes. Returns ``path``.
 
     It is written beside ``path`` and moved there when it is whole and on the disk, so a reader never sees half of one. An artifact
-    that is already there is replaced. Raises ModelError when ``path`` holds something else, or for what JSON or safetensors cannot
-    hold.
+    that is already there is replaced. Writers into one folder wait for each other, and what a killed one left is removed. Raises
+    ModelError when ``path`` holds something else, or for what JSON or safetensors cannot hold.
     """
     if path.exists() and not (path / META).is_file():
         raise ModelError(f"'{path}' exists and is not a model artifact", "Choose another folder")
     weights, text = _encode(arrays, meta)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.parent / f".{path.name}.{uuid.uuid4().hex}"
-    partial.mkdir()
-    try:
-        _write_synced(partial / WEIGHTS, weights)
-        _write_synced(partial / META, text.encode())
-        _sync_folder(partial)
-        _move(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with _alone_in(path.parent):
+        for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}"):
+            shutil.rmtree(left)
+        partial = _beside(path)
+        partial.mkdir()
+        try:
+            _write_synced(partial / WEIGHTS, weights)
+            _write_synced(partial / META, text.encode())
+            _sync_folder(partial)
+            _move(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return path
 
 
@@ -77,10 +84,26 @@ def _digest(weights: bytes, meta: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Nobody else who asks for it writes in ``folder`` meanwhile; a process that is killed lets go."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    """A hidden name in the same folder that nobody else has."""
+    return path.parent / f".{path.name}.{uuid.uuid4().hex}"
+
+
 def _move(partial: Path, path: Path) -> None:
     if path.exists():
         # a folder cannot be renamed over a full one; between the two renames there is no artifact, never a mixed one
-        retired = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+        retired = _beside(path)
         path.rename(retired)
         partial.rename(path)
         shutil.rmtree(retired)

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.attributes import rarities
-from models.base import Recommender, recent_popularity, require
+from models.base import Recommender, aged, recent_popularity, require
 from models.data import Float, Histories, TrainingData
+from models.held import Held, Layout
 
 
 class _SameForAll(Recommender):
     """Scores that depend on the item alone, kept as ``arrays["scores"]`` float32[n_items]."""
+
+    layout: ClassVar[Layout] = {"scores": Held(("items",))}
 
     def encode(self, histories: Histories) -> int:
         """The number of users: nothing else about them matters."""
@@ -41,7 +44,7 @@ class Popularity(_SameForAll):
 
 @dataclass
 class RecentPopularity(_SameForAll):
-    """The weight that an item gathered, halved every ``half_life`` days of age."""
+    """The weight that an item gathered, halved every ``half_life`` days before the newest event."""
 
     name: ClassVar[str] = "recent_popularity"
 
@@ -60,10 +63,20 @@ class SegmentPopularity(Recommender):
 
     An attribute gathers the weights of the items that have it, times log(n_items / items that have it) as in TF-IDF, and the greatest
     names the segment; users for whom none speaks are a segment too. To a segment's counts are added those of everybody, scaled to
-    ``smoothing`` in all, so that a small segment is no list of accidents. What was taken is halved every ``half_life`` days of age.
+    ``smoothing`` in all, so that a small segment is no list of accidents. What was taken is halved every ``half_life`` days before the
+    newest event.
     """
 
     name: ClassVar[str] = "segment_popularity"
+    layout: ClassVar[Layout] = {
+        "starts": Held(("items+1",), starts_of="entries"),
+        "traits": Held(("entries",), places_in="traits"),
+        "rarities": Held(("entries",)),
+        "taken_starts": Held(("traits+2",), starts_of="takings"),
+        "taken_items": Held(("takings",), places_in="items"),
+        "taken": Held(("takings",)),
+        "overall": Held(("items",)),
+    }
 
     half_life: float = 14.0
     smoothing: float = 100.0
@@ -74,29 +87,28 @@ class SegmentPopularity(Recommender):
 
     def _fit(self, data: TrainingData) -> None:
         histories, rarity = data.histories, rarities(data)
-        self.arrays = {"starts": rarity.indptr, "traits": rarity.indices, "rarities": rarity.data, "n_traits": np.array(rarity.shape[1])}
-        segments = np.repeat(self._segments(histories), np.diff(histories.indptr))
-        decayed = histories.weights * np.exp2(-histories.ages / np.float32(self.half_life))
-        taken = sparse.csr_matrix((decayed, (segments, histories.items)), shape=(1 + rarity.shape[1], data.n_items))
+        self.arrays = {"starts": rarity.indptr, "traits": rarity.indices, "rarities": rarity.data}
+        segments = np.repeat(self._segments(histories, rarity.shape[1]), np.diff(histories.indptr))
+        taken = sparse.csr_matrix((aged(histories, self.half_life), (segments, histories.items)), shape=(1 + rarity.shape[1], data.n_items))
         self.arrays |= {"taken_starts": taken.indptr, "taken_items": taken.indices, "taken": taken.data}
         overall = recent_popularity(histories, data.n_items, self.half_life)
-        # all of it can be so old that nothing is left in float32
         self.arrays["overall"] = overall * np.float32(self.smoothing / max(float(overall.sum()), 1e-30))
 
     def encode(self, histories: Histories) -> sparse.csc_matrix:
         """float32[n_users, n_items], sparse: what the users' segments took."""
         parts = tuple(self.arrays[name] for name in ("taken", "taken_items", "taken_starts"))
-        taken = sparse.csr_matrix(parts, shape=(1 + int(self.arrays["n_traits"]), len(self.item_ids)))
-        return taken[self._segments(histories)].tocsc()
+        n_segments = len(self.arrays["taken_starts"]) - 1
+        taken = sparse.csr_matrix(parts, shape=(n_segments, len(self.item_ids)))
+        return taken[self._segments(histories, n_segments - 1)].tocsc()
 
     def score(self, query: sparse.csc_matrix, items: slice) -> Float:
         """float32[n_users, len(items)]: what was taken in the segment, and the share of it that everybody adds."""
         return np.asarray(query[:, items].toarray() + self.arrays["overall"][items], dtype=np.float32)
 
-    def _segments(self, histories: Histories) -> NDArray[np.int64]:
+    def _segments(self, histories: Histories, n_traits: int) -> NDArray[np.int64]:
         """int64[n_users]: one more than the attribute that speaks loudest, 0 where none does."""
         parts = tuple(self.arrays[name] for name in ("rarities", "traits", "starts"))
-        rarity = sparse.csr_matrix(parts, shape=(len(self.item_ids), int(self.arrays["n_traits"])))
+        rarity = sparse.csr_matrix(parts, shape=(len(self.item_ids), n_traits))
         silence = sparse.csr_matrix((len(self.item_ids), 1), dtype=np.float32)
         spoken = histories.matrix(len(self.item_ids)) @ sparse.hstack([silence, rarity], format="csr")
         return np.asarray(spoken.argmax(axis=1), dtype=np.int64).ravel()

@@ -12,6 +12,7 @@ from scipy import sparse
 from models.base import Recommender, require
 from models.data import Float, Histories, TrainingData
 from models.factorization.solvers import fold_in
+from models.held import Held, Layout
 from models.parallel import cores, in_slices, one_blas_thread
 
 FOLDED = 128  # users a thread folds in at a time
@@ -28,6 +29,7 @@ class ImplicitALS(Recommender):
 
     name: ClassVar[str] = "als"
     item_vectors_name: ClassVar[str | None] = "item_factors"
+    layout: ClassVar[Layout] = {"item_factors": Held(("items", "factors")), "gram": Held(("factors", "factors"))}
 
     factors: int = 64
     iterations: int = 15

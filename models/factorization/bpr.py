@@ -10,6 +10,7 @@ import numpy as np
 from models.base import Recommender, require
 from models.data import Float, Histories, TrainingData
 from models.factorization.solvers import rank_in
+from models.held import Held, Layout
 from models.parallel import in_slices
 
 NEGATIVES = 8191  # prime, so that no history meets the same ones at every pass
@@ -28,6 +29,7 @@ class BPR(Recommender):
 
     name: ClassVar[str] = "bpr"
     item_vectors_name: ClassVar[str | None] = "item_factors"
+    layout: ClassVar[Layout] = {"item_factors": Held(("items", "factors")), "negatives": Held(("negatives",), places_in="items")}
 
     factors: int = 64
     iterations: int = 200

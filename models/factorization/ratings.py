@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.base import Recommender, require
 from models.data import Float, Histories, TrainingData
 from models.factorization.rating_steps import Double, Ratings, loss, minimised
+from models.held import Held, Layout
 from outfitter.errors import NotEnoughData
 
 log = logging.getLogger("outfitter.fit")
@@ -28,6 +29,7 @@ class RatingModel(Recommender):
     """
 
     item_vectors_name: ClassVar[str | None] = "item_vectors"
+    layout: ClassVar[Layout] = {"scale": Held((3,)), "item_vectors": Held(("items", "factors"))}
 
     def _fit(self, data: TrainingData) -> None:
         ratings = Ratings.of(data.histories)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from scipy import sparse
 
 from models.base import Recommender
 from models.data import Float, Histories, Positions
+from models.held import Held, Layout
 from models.kernels import reordered
 
 FORGOTTEN = 24  # half-lives after which an event, added to the newest in float32, changes nothing
@@ -17,6 +20,8 @@ class ItemWeights(Recommender):
 
     A history is halved every ``half_life`` events back, and taken as it is where that is None.
     """
+
+    layout: ClassVar[Layout] = {"weights": Held(("items", "items"))}
 
     half_life: float | None
 

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from models.base import require
 from models.data import Float, Positions, TrainingData
+from models.held import Held, Layout
 from models.kernels import reordered
 from models.linear.closed_form import check
 from models.linear.item_weights import ItemWeights
@@ -28,6 +29,11 @@ class SparseClosedForm(ItemWeights):
     """
 
     name: ClassVar[str] = "closed_form_sparse"
+    layout: ClassVar[Layout] = {
+        "starts": Held(("items+1",), starts_of="entries"),
+        "items": Held(("entries",), places_in="items"),
+        "weights": Held(("entries",)),
+    }
 
     closeness: float = 3.0
     attributes: float = 0.1

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from models.base import Recommender, require
 from models.data import Float, Histories, Positions, TrainingData
+from models.held import Held, Layout
 from models.kernels import nearest
 from models.topk import TopK
 
@@ -30,6 +31,10 @@ class ItemKNN(Recommender):
     """
 
     name: ClassVar[str] = "item_knn"
+    layout: ClassVar[Layout] = {
+        "neighbours": Held(("items", "near"), places_in="items", padded=True),
+        "similarities": Held(("items", "near")),
+    }
 
     neighbours: int = 100
     shrink: float = 5.0

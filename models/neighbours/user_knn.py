@@ -12,6 +12,7 @@ from scipy import sparse
 from models.base import Recommender, require
 from models.data import Float, Histories, Positions, TrainingData
 from models.factorization.rating_steps import Ratings
+from models.held import Held, Layout
 from models.kernels import compiled
 from models.parallel import in_slices
 from outfitter.errors import NotEnoughData
@@ -36,6 +37,12 @@ class UserKNN(Recommender):
     """
 
     name: ClassVar[str] = "user_knn"
+    layout: ClassVar[Layout] = {
+        "indptr": Held(("users+1",), starts_of="opinions"),
+        "items": Held(("opinions",), places_in="items"),
+        "values": Held(("opinions",)),
+        "rated": Held(()),
+    }
 
     neighbours: int = 100
     shrink: float = 5.0

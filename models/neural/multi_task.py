@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.base import Recommender, require
 from models.data import Float, Histories, TrainingData
+from models.held import Held, Layout
 from models.neural.pooling import pooled
 from models.training.schedule import Schedule
 from outfitter.errors import NotEnoughData
@@ -42,6 +43,14 @@ class MultiTask(Recommender):
     name: ClassVar[str] = "multi_task"
     uses_torch: ClassVar[bool] = True
     item_vectors_name: ClassVar[str | None] = "item_vectors"
+    layout: ClassVar[Layout] = {
+        "item_vectors": Held(("items", "dim+1")),
+        "heads": Held((len(TASKS), "dim", "dim")),
+        "biases": Held((len(TASKS), "items")),
+        "inner": Held(("hidden", "dim")),
+        "inner_offset": Held(("hidden",)),
+        "outer": Held(("dim", "hidden")),
+    }
 
     dim: int = 64
     weighting: Literal["fixed", "learnt"] = "fixed"

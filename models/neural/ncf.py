@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
 from models.base import Recommender, require
 from models.data import Float, Histories, TrainingData
+from models.held import Held, Layout
 from models.neural.pooling import pooled
 from models.training.schedule import Schedule
 from outfitter.errors import NotEnoughData
@@ -34,6 +36,14 @@ class NCF(Recommender):
     """
 
     name: ClassVar[str] = "ncf"
+    layout: ClassVar[Layout] = {
+        "item": Held(("items", "dim")),
+        "item_halves": Held(("items", LAYERS[0])),
+        "user_half": Held((LAYERS[0], "dim")),
+        "product": Held(("dim",)),
+        **{f"weights.{layer}": Held((narrow, wide)) for layer, (wide, narrow) in enumerate(pairwise((*LAYERS, 1)))},
+        **{f"offsets.{layer}": Held((width,)) for layer, width in enumerate((*LAYERS[1:], 1))},
+    }
     uses_torch: ClassVar[bool] = True
 
     dim: int = 50

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.base import Recommender, require
 from models.data import Float, Histories, ItemTable, TrainingData, TrainingRows
+from models.held import Held, Layout, load_weights
 from models.retrieval.ann import KINDS, AnnIndex
 from models.topk import TopK
 from outfitter.errors import NotEnoughData
@@ -37,6 +38,15 @@ class TwoTower(Recommender):
     uses_torch: ClassVar[bool] = True
     reads_features: ClassVar[bool] = True
     item_vectors_name: ClassVar[str | None] = "item_vectors"
+    layout: ClassVar[Layout] = {
+        "codes": Held(("items", "coded")),
+        "code_sizes": Held(("coded",)),
+        "user_mean": Held(("user_features",)),
+        "user_deviation": Held(("user_features",)),
+        "item_mean": Held(("item_features",)),
+        "item_deviation": Held(("item_features",)),
+        "item_vectors": Held(("items", "dim")),
+    }
 
     dim: int = 128
     epochs: int = 20
@@ -152,11 +162,8 @@ class TwoTower(Recommender):
     def _fitted_network(self) -> Towers:
         """The network of ``arrays``, rebuilt once after loading."""
         if getattr(self, "_restored", None) is None:
-            import torch
-
             network = self._network()
-            weights = {name: torch.from_numpy(self.arrays[f"network.{name}"]) for name, _ in network.named_parameters()}
-            network.load_state_dict({**network.state_dict(), **weights})
+            load_weights(self.name, network, self.arrays, "network.")
             self._restored = network
         return self._restored
 

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from models.base import Recommender, require
 from models.data import Float, Histories, TrainingData
+from models.held import Held, Layout, load_weights
 from models.training.schedule import Schedule
 from outfitter.errors import NotEnoughData
 
@@ -45,6 +46,7 @@ class SequentialRecommender(Recommender):
 
     uses_torch: ClassVar[bool] = True
     item_vectors_name: ClassVar[str | None] = "item_vectors"
+    layout: ClassVar[Layout] = {"item_vectors": Held(("items", "dim"))}
 
     dim: int = 64
     layers: int = 2
@@ -149,10 +151,8 @@ class SequentialRecommender(Recommender):
     def _fitted_body(self) -> Body:
         """The network of ``arrays``, rebuilt once after loading."""
         if getattr(self, "_restored", None) is None:
-            import torch
-
             body = self._body()
-            body.load_state_dict({name: torch.from_numpy(self.arrays[f"body.{name}"]) for name, _ in body.named_parameters()})
+            load_weights(self.name, body, self.arrays, "body.")
             self._restored = body.eval()
         return self._restored
 

@@ -15,7 +15,7 @@ from outfitter.registry.versions import open_experiment
 from outfitter.settings import Settings
 
 EXPERIMENT = "outfitter-search"
-PARENT, TRIAL = "mlflow_run", "trial"
+PARENT, TRIAL, ENDED = "mlflow_run", "trial", "ended as"
 PAGE = 1000  # runs that MLflow hands out at a time
 
 
@@ -58,11 +58,14 @@ class Runs:
         return str(run.info.run_id)
 
     def _known(self, parent: str) -> set[int]:
-        """The numbers of the trials that are logged."""
+        """The numbers of the trials that are logged. A run that was cut short before it had one is ended as killed."""
         wanted, token, numbers = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'", None, set[int]()
         while True:
             page = self._client.search_runs([self._experiment], wanted, max_results=PAGE, page_token=token)
             numbers |= {int(run.data.tags[TRIAL]) for run in page if TRIAL in run.data.tags}
+            for run in page:
+                if run.info.status == "RUNNING":
+                    self._client.set_terminated(run.info.run_id, run.data.tags.get(ENDED, "KILLED"))
             token = page.token
             if not token:
                 return numbers
@@ -76,10 +79,15 @@ class Runs:
         metrics.append(Metric(SECONDS, trial.user_attrs[SECONDS], over, 0))
         if trial.state == TrialState.COMPLETE and trial.value is not None:
             metrics.append(Metric("value", trial.value, over, 0))
-        said = [RunTag(name, value) for name, value in {TRIAL: str(trial.number), ERROR: trial.user_attrs.get(ERROR)}.items() if value]
+        ended_as = "FAILED" if trial.state == TrialState.FAIL else "FINISHED"
+        said = [
+            RunTag(name, value)
+            for name, value in {TRIAL: str(trial.number), ENDED: ended_as, ERROR: trial.user_attrs.get(ERROR)}.items()
+            if value
+        ]
         params = [Param(name, str(value)) for name, value in trial.params.items()]
         self._client.log_batch(run_id, metrics, params, said)  # with the number: a run that was cut short has none and is logged again
-        self._client.set_terminated(run_id, "FAILED" if trial.state == TrialState.FAIL else "FINISHED", over)
+        self._client.set_terminated(run_id, ended_as, over)
 
 
 def _milliseconds(moment: datetime | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,25 @@ def test_a_new_artifact_replaces_the_old_and_leaves_nothing_behind(tmp_path: Pat
     checkpoint.write(tmp_path / "m", ARRAYS, META)
     checkpoint.write(tmp_path / "m", {"a": np.ones(1)}, {"second": True})
     assert checkpoint.read(tmp_path / "m")[1] == {"second": True}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m"]
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    killed, other, mine = tmp_path / f".m.{'0' * 32}", tmp_path / f".more.{'0' * 32}", tmp_path / ".m.notes"
+    for folder in (killed, other, mine):
+        folder.mkdir()
+    checkpoint.write(tmp_path / "m", ARRAYS, META)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"m", other.name, mine.name}
+
+
+def test_writers_of_one_artifact_wait_for_each_other(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        checkpoint.write(tmp_path / "m", {"a": np.full(1000, number)}, {"number": number})
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(40)))
+    arrays, meta = checkpoint.read(tmp_path / "m")
+    assert set(arrays["a"].tolist()) == {meta["number"]}
     assert [entry.name for entry in tmp_path.iterdir()] == ["m"]
 
 

@@ -63,6 +63,26 @@ def test_what_a_kill_left_out_is_logged_by_the_next_search_and_nothing_twice(set
     assert [run.data.tags["trial"] for run in trials] == ["0", "1", "2", "3", "4"]
 
 
+def test_a_run_that_a_kill_cut_short_is_ended_and_its_trial_logged_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    folder = settings.home / "studies"
+    for method in ("log_batch", "set_terminated"):  # with the second the run has its number, and is complete but for its end
+        runs = Runs(settings, task())
+        search(task(), 10, folder, runs.tell, most=1)
+        with monkeypatch.context() as patched:
+            patched.setattr(runs._client, method, killed)
+            with pytest.raises(KeyboardInterrupt):
+                search(task(), 10, folder, runs.tell, most=2 if method == "log_batch" else 3)
+    search(task(), 10, folder, Runs(settings, task()).tell, most=4)
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    found = mlflow.search_runs(experiment_names=[EXPERIMENT], output_format="list")
+    nested = [run for run in found if MLFLOW_PARENT_RUN_ID in run.data.tags]
+    assert sorted(run.data.tags["trial"] for run in nested if run.info.status == "FINISHED") == ["0", "1", "2", "3"]
+    assert [run.info.status for run in nested if "trial" not in run.data.tags] == ["KILLED"]
+
+
 def test_a_failed_trial_is_a_failed_run_that_says_why(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def picky(recipe: Recipe, *given: object) -> object:
         if dict(recipe.params)["neighbours"] != 100:
