@@ -129,6 +129,18 @@ class Recommender(ABC):
             self._retrieval = (vectors, ItemVectors.of(vectors))
         return self._retrieval[1]
 
+    @property
+    def foretells_stars(self) -> bool:
+        """Whether ``predict`` can be asked, which is known once the model is fitted."""
+        return False
+
+    def predict(self, histories: Histories, users: NDArray[np.integer], items: NDArray[np.integer]) -> Float:  # noqa: ARG002 - who can, does
+        """float32[m]: the stars that row ``users[r]`` of ``histories`` would give ``items[r]``, -1 for an item that is not known.
+
+        Raises ModelError when the model foretells none, when the two differ in length, or for a row or position that does not exist.
+        """
+        raise ModelError(f"'{self.name}' foretells no stars", "Choose a model of ratings, or data that has some.")
+
     def params(self) -> dict[str, Any]:
         """The hyper-parameters, as given."""
         return asdict(self)  # type: ignore[call-overload, no-any-return]

@@ -57,16 +57,17 @@ class RatingModel(Recommender):
         """float64[n_items, d + 1]: what was learnt of the items, vectors and biases."""
         return self.arrays["item_vectors"][:, :-1].astype(np.float64)
 
+    @property
+    def foretells_stars(self) -> bool:
+        return True
+
     def predict(self, histories: Histories, users: NDArray[np.integer], items: NDArray[np.integer]) -> Float:
         """float32[m]: the stars that row ``users[r]`` of ``histories`` would give ``items[r]``, within the range met in training.
 
         An item of position -1, or without ratings, adds nothing, and neither does a user without ratings. Raises ModelError when the
         two differ in length, or for a row or position that does not exist.
         """
-        require(len(users) == len(items), f"{len(users)} users and {len(items)} items were given; they must be pairs")
-        n_users, n_items = histories.n_users, len(self.item_ids)
-        require(bool(((users >= 0) & (users < n_users)).all()), f"a user is not among the {n_users} of the histories")
-        require(bool(((items >= -1) & (items < n_items)).all()), f"an item is not among the {n_items} that the model knows")
+        check_pairs(users, items, histories.n_users, len(self.item_ids))
         nothing = np.zeros((1, self.arrays["item_vectors"].shape[1]), dtype=np.float32)
         nothing[0, -1] = 1
         stars = (self.encode(histories)[users] * np.concatenate([self.arrays["item_vectors"], nothing])[items]).sum(axis=1)
@@ -82,6 +83,13 @@ class RatingModel(Recommender):
     def score(self, query: Float, items: slice) -> Float:
         """float32[n_users, len(items)]: predicted stars, not cut to any range, which would make ties."""
         return np.asarray(query @ self.arrays["item_vectors"][items].T, dtype=np.float32)
+
+
+def check_pairs(users: NDArray[np.integer], items: NDArray[np.integer], n_users: int, n_items: int) -> None:
+    """Raises ModelError unless ``predict`` can be asked for these."""
+    require(len(users) == len(items), f"{len(users)} users and {len(items)} items were given; they must be pairs")
+    require(bool(((users >= 0) & (users < n_users)).all()), f"a user is not among the {n_users} of the histories")
+    require(bool(((items >= -1) & (items < n_items)).all()), f"an item is not among the {n_items} that the model knows")
 
 
 @dataclass

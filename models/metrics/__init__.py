@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from models.metrics.beyond import (
-    average_popularity,
     coverage,
     diversity,
     gini,
@@ -24,14 +23,13 @@ from models.metrics.ranking import (
     precision,
     recall,
 )
-from models.metrics.ratings import mae, pearson, rmse, user_mae, user_pearson, user_rmse
+from models.metrics.ratings import mae, pearson, rmse
 
 __all__ = [
     "RANKING",
     "Metric",
     "PerUser",
     "Truth",
-    "average_popularity",
     "average_precision",
     "coverage",
     "diversity",
@@ -48,7 +46,4 @@ __all__ = [
     "precision",
     "recall",
     "rmse",
-    "user_mae",
-    "user_pearson",
-    "user_rmse",
 ]

@@ -60,11 +60,6 @@ def novelty(items: Positions, takers: Counts, n_users: int) -> PerUser:
     return _mean_listed(items, -np.log2(np.maximum(takers, 1) / n_users))
 
 
-def average_popularity(items: Positions, takers: Counts) -> PerUser:
-    """ARP: how many users took what is listed before, on average (Yin et al., 2012; Abdollahpouri et al., 2019)."""
-    return _mean_listed(items, takers.astype(np.float64))
-
-
 def popularity_percentile(items: Positions, takers: Counts) -> PerUser:
     """Where what is listed stands among all items ordered by popularity, on average: 0 the least, 1 the most popular.
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numba
 import numpy as np
 from scipy import sparse
 
@@ -14,6 +12,7 @@ from models.base import Recommender, require
 from models.data import Float, Histories, Positions, TrainingData
 from models.held import Held, Layout
 from models.kernels import nearest
+from models.parallel import in_slices
 from models.topk import TopK
 
 BLOCK = 512  # items a task: small enough that the few popular, slow ones spread over the threads
@@ -74,21 +73,16 @@ class ItemKNN(Recommender):
 
 
 def similar_items(weighted: sparse.csr_matrix, norms: Float, neighbours: int, shrink: float) -> TopK:
-    """The nearest items of every item: products of columns of float32[n_users, n_items] over ``norms`` float32[n_items], shrunk.
-
-    One thread a block of items.
-    """
+    """The nearest items of every item: products of columns of float32[n_users, n_items] over ``norms`` float32[n_items], shrunk."""
     columns = weighted.tocsc()
     found = TopK.empty(len(norms), min(neighbours, len(norms)))
     by_item = (columns.indptr.astype(np.int64), columns.indices.astype(np.int32), columns.data)
     by_user = (weighted.indptr.astype(np.int64), weighted.indices.astype(np.int32), weighted.data)
 
-    def fill(start: int) -> None:
-        rows = slice(start, start + BLOCK)
-        nearest(*by_item, *by_user, norms, shrink, start, found.items[rows], found.scores[rows])
+    def fill(rows: slice) -> None:
+        nearest(*by_item, *by_user, norms, shrink, rows.start, found.items[rows], found.scores[rows])
 
-    with ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as threads:  # type: ignore[attr-defined]
-        list(threads.map(fill, range(0, len(norms), BLOCK)))
+    in_slices(fill, len(norms), BLOCK)
     return found
 
 

@@ -12,6 +12,7 @@ from scipy import sparse
 from models.base import Recommender, require
 from models.data import Float, Histories, Positions, TrainingData
 from models.factorization.rating_steps import Ratings
+from models.factorization.ratings import check_pairs
 from models.held import Held, Layout
 from models.kernels import compiled
 from models.parallel import in_slices
@@ -71,14 +72,20 @@ class UserKNN(Recommender):
         popular = self.prior[items] / (self.prior.max() + np.float32(1))
         return np.asarray(query[:, items].toarray() + TIE * popular, dtype=np.float32)
 
-    def predict(self, histories: Histories, users: NDArray[np.integer], items: NDArray[np.integer]) -> Float:
-        """float32[m]: what row ``users[r]`` of ``histories`` would make of ``items[r]`` >= 0: mean_u + sum s (r - mean_v) / sum |s|.
+    @property
+    def foretells_stars(self) -> bool:
+        return bool(self.arrays["rated"])
 
-        It is the user's mean where no neighbour knows the item, and the mean of all ratings for a user without any.
+    def predict(self, histories: Histories, users: NDArray[np.integer], items: NDArray[np.integer]) -> Float:
+        """float32[m]: what row ``users[r]`` of ``histories`` would make of ``items[r]``: mean_u + sum s (r - mean_v) / sum |s|.
+
+        It is the user's mean where no neighbour knows the item, or at a position of -1, and the mean of all ratings for a user without
+        any. Raises ModelError when the two differ in length, or for a row or position that does not exist.
         """
+        check_pairs(users, items, histories.n_users, len(self.item_ids))
         given, near = self._given(), self._nearest(histories)
         known = sparse.csr_matrix((np.ones_like(given.data), given.indices, given.indptr), shape=given.shape)
-        votes, met = ((near @ matrix)[users, items].A1 for matrix in (centred(given), known))
+        votes, met = ((near @ matrix)[users, np.maximum(items, 0)].A1 * (items >= 0) for matrix in (centred(given), known))
         own = means(opinions(histories, len(self.item_ids), bool(self.arrays["rated"])), float(given.data.mean()))
         return np.asarray(own[users] + np.divide(votes, met, out=np.zeros_like(votes), where=met > 0), dtype=np.float32)
 

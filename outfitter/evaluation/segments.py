@@ -65,7 +65,7 @@ def _restricted(metric: Metric, items: Positions, truth: Truth, kept: NDArray[np
 
 
 def by_activity(taken_before: NDArray[np.integer], starts: Sequence[int] = ACTIVITY) -> Segmentation:
-    """Users by how much they had taken before. starts: ascending, where each band but the first begins; see ``quantile_starts``."""
+    """Users by how much they had taken before. starts: ascending, where each band but the first begins."""
     ends = [str(start - 1) for start in starts[1:]]
     labels = [_span(str(start), end) for start, end in zip(starts, ends, strict=False)]
     first = "none" if starts[0] == 1 else _span("0", str(starts[0] - 1))
@@ -75,15 +75,6 @@ def by_activity(taken_before: NDArray[np.integer], starts: Sequence[int] = ACTIV
 
 def _span(start: str, end: str) -> str:
     return start if start == end else f"{start} to {end}"
-
-
-def quantile_starts(taken_before: NDArray[np.integer], parts: int = 4) -> tuple[int, ...]:
-    """Bands for ``by_activity`` that share out those with a history evenly, as far as equal counts allow; those without are the first."""
-    known = taken_before[taken_before > 0]
-    if not len(known):
-        return (1,)
-    inner = np.quantile(known, np.arange(1, parts) / parts, method="higher")
-    return tuple(int(start) for start in np.unique([1, *inner]))
 
 
 def by_history(known: NDArray[np.bool_]) -> Segmentation:

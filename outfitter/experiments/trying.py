@@ -40,7 +40,7 @@ def lists(model: Recommender, fold: Fold, k: int, repeats: bool) -> Positions:
 
 def ratings(model: Recommender, fold: Fold) -> Float | None:
     """float32[m]: the stars foretold for the fold's ratings; None where there are none, or when the model foretells none."""
-    if fold.rated is None or not isinstance(model, RatingModel):
+    if fold.rated is None or not model.foretells_stars:
         return None
     who = np.repeat(np.arange(len(fold.rated.users)), np.diff(fold.rated.indptr))
     return model.predict(fold.rated.asked, who, fold.rated.items)
@@ -49,9 +49,9 @@ def ratings(model: Recommender, fold: Fold) -> Float | None:
 def worth(model: Recommender, fold: Fold, k: int, repeats: bool) -> Iterator[tuple[float, int]]:
     """What a search makes as large as it can, on more and more of the users, and on how many; the last is the figure of them all.
 
-    NDCG at k; of a model of ratings, the root mean squared error with a minus, where the fold has ratings.
+    NDCG at k; of a model that is made for ratings alone, the root mean squared error with a minus, where the fold has ratings.
     """
-    predicted = ratings(model, fold)
+    predicted = ratings(model, fold) if isinstance(model, RatingModel) else None
     if predicted is not None and fold.rated is not None:
         yield -metrics.rmse(predicted, fold.rated.values), len(fold.rated.users)
         return

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from models.metrics import average_popularity, beyond, coverage, diversity, gini, novelty, popularity_percentile
+from models.metrics import beyond, coverage, diversity, gini, novelty, popularity_percentile
 from outfitter.errors import ModelError
 
 ITEMS = np.array([[0, 1, 2], [3, 1, -1], [2, -1, -1], [-1, -1, -1]], dtype=np.int32)
@@ -60,10 +60,6 @@ def test_working_in_blocks_of_users_changes_nothing(monkeypatch: pytest.MonkeyPa
 def test_novelty_is_the_surprise_at_what_is_listed() -> None:
     """-log2 of 8/16, 2/16, 1/16 is 1, 3, 4; item 3, taken by nobody, counts as taken once."""
     np.testing.assert_allclose(novelty(ITEMS, TAKERS, 16), [(1 + 3 + 4) / 3, (4 + 3) / 2, 4, np.nan])
-
-
-def test_average_popularity_of_what_is_listed() -> None:
-    np.testing.assert_allclose(average_popularity(ITEMS, TAKERS), [(8 + 2 + 1) / 3, (0 + 2) / 2, 1, np.nan])
 
 
 def test_popularity_percentile() -> None:

@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
-from models.metrics import mae, pearson, rmse, user_mae, user_pearson, user_rmse
+from models.metrics import mae, pearson, rmse
 from outfitter.errors import ModelError
 
-# errors: user 0 +1 -1 0, user 1 none, user 2 +2
+# errors +1 -1 0 +2
 PREDICTED = np.array([4.0, 2.0, 5.0, 5.0])
 ACTUAL = np.array([3.0, 3.0, 5.0, 3.0])
-ENDS = np.array([0, 3, 3, 4])
 
 
 def test_over_all_ratings() -> None:
@@ -26,13 +25,6 @@ def test_over_all_ratings() -> None:
     assert mae(PREDICTED, ACTUAL) == (1 + 1 + 0 + 2) / 4
     # means 4 and 3.5: sum of products of deviations 0 + 1 + 1.5 - .5 = 2; of squares 0 + 4 + 1 + 1 = 6 and .25 + .25 + 2.25 + .25 = 3
     assert pearson(PREDICTED, ACTUAL) == pytest.approx(2 / sqrt(6 * 3))
-
-
-def test_user_by_user() -> None:
-    np.testing.assert_allclose(user_rmse(PREDICTED, ACTUAL, ENDS), [sqrt(2 / 3), np.nan, 2])
-    np.testing.assert_allclose(user_mae(PREDICTED, ACTUAL, ENDS), [2 / 3, np.nan, 2])
-    # user 0: deviations 1/3, -5/3, 4/3 and -2/3, -2/3, 4/3: products 24/9, squares 42/9 and 24/9; one rating alone correlates with nothing
-    np.testing.assert_allclose(user_pearson(PREDICTED, ACTUAL, ENDS), [24 / sqrt(42 * 24), np.nan, np.nan])
 
 
 def test_what_does_not_vary_correlates_with_nothing() -> None:
@@ -48,17 +40,6 @@ def test_the_correlation_is_scipys(pairs: list[tuple[float, int]]) -> None:
     if np.ptp(predicted) < 1e-3 or np.ptp(actual) == 0:
         return
     assert pearson(predicted, actual) == pytest.approx(pearsonr(predicted, actual).statistic, abs=1e-9)
-
-
-@given(st.lists(st.lists(st.tuples(st.floats(1, 5), st.integers(1, 5)), max_size=5), min_size=1, max_size=8))
-def test_users_are_kept_apart(people: list[list[tuple[float, int]]]) -> None:
-    ends = np.concatenate([[0], np.cumsum([len(rows) for rows in people])])
-    flat = np.array([pair for rows in people for pair in rows], dtype=float).reshape(-1, 2)
-    if not len(flat):
-        return
-    for of_users, of_all in ((user_rmse, rmse), (user_mae, mae), (user_pearson, pearson)):
-        each = [of_all(*np.array(rows, dtype=float).T) if rows else np.nan for rows in people]
-        np.testing.assert_allclose(of_users(flat[:, 0], flat[:, 1], ends), each, atol=1e-9)
 
 
 @pytest.mark.parametrize("metric", [rmse, mae, pearson])

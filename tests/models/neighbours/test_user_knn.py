@@ -108,6 +108,16 @@ def test_votes_and_stars_follow_the_formula(kind: str, data: TrainingData) -> No
         np.testing.assert_allclose(stars[user, item], own + (above / weight if weight else 0), atol=1e-4)
 
 
+def test_an_unknown_item_gets_the_mean_of_the_user_and_a_wrong_pair_is_refused(data: TrainingData) -> None:
+    model = UserKNN(5, 1.7).fit(data)
+    own = [mean(list(rated.values())) for rated in told(data.histories) if rated]
+    rated = np.flatnonzero([bool(rated) for rated in told(data.histories)])
+    np.testing.assert_allclose(model.predict(data.histories, rated, np.full(len(rated), -1)), own, rtol=1e-5)
+    for users, items in (([30], [0]), ([-1], [0]), ([0], [N_ITEMS]), ([0], [-2]), ([0, 1], [0])):
+        with pytest.raises(ModelError, match=r"is not among|must be pairs"):
+            model.predict(data.histories, np.array(users), np.array(items))
+
+
 def test_the_latest_stars_count_and_weights_do_where_nothing_is_rated() -> None:
     events = replace(histories([[2, 1, 2], [0, 0]]), values=np.array([5, np.nan, 1, 2, 4], dtype=np.float32))
     np.testing.assert_array_equal(opinions(events, 3, rated=True).toarray(), [[0, 0, 1], [4, 0, 0]])
