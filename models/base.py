@@ -79,8 +79,8 @@ class Recommender(ABC):
     def _parts(self, histories: Histories, k: int, available: NDArray[np.bool_] | None, exclude_seen: bool) -> list[TopK]:
         """The answers block by block. Torch and the search by vectors use every core as it is."""
         if self.item_vectors_name is not None:
-            return [self._by_vectors(slab, k, available, exclude_seen) for slab in _blocks(histories, USER_SLAB)]
-        blocks = list(_blocks(histories, USER_BLOCK))
+            return [self._by_vectors(slab, k, available, exclude_seen) for slab in blocks_of(histories, USER_SLAB)]
+        blocks = list(blocks_of(histories, USER_BLOCK))
         if self.uses_torch:
             return [self._by_scores(block, k, available, exclude_seen) for block in blocks]
         return in_threads(lambda block: self._by_scores(block, k, available, exclude_seen), blocks)
@@ -104,7 +104,7 @@ class Recommender(ABC):
         known = np.diff(block.indptr) > 0
         if not known.all():
             return self._with_popular(block, known, k, available, exclude_seen)
-        queries = np.concatenate([self.encode(part) for part in _blocks(block, USER_BLOCK)])
+        queries = np.concatenate([self.encode(part) for part in blocks_of(block, USER_BLOCK)])
         return self._retrieve(queries, k, available, block.only_taken() if exclude_seen else None)
 
     def _retrieve(self, queries: Float, k: int, available: NDArray[np.bool_] | None, seen: Histories | None) -> TopK:
@@ -186,7 +186,8 @@ def require(condition: bool, problem: str) -> None:
         raise ModelError(problem)
 
 
-def _blocks(histories: Histories, size: int) -> Iterator[Histories]:
+def blocks_of(histories: Histories, size: int) -> Iterator[Histories]:
+    """The users, ``size`` at a time."""
     for start in range(0, histories.n_users, size):
         yield histories.rows(start, min(start + size, histories.n_users))
 

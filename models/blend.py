@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import Recipe, Recommender, require
+from models.base import USER_BLOCK, Recipe, Recommender, blocks_of, require
 from models.data import Float, Histories, TrainingData
-from models.topk import tiles, top_k
+from models.topk import TopK, tiles, top_k
 
 DEPTH = 200  # places of a list that count
 K = 60  # added to a place, as in the paper
@@ -57,6 +57,12 @@ class Blend(Recommender):
         blend.fit_until = max(member.fit_until for member in members)
         blend._keep(members)
         return blend
+
+    def _parts(self, histories: Histories, k: int, available: NDArray[np.bool_] | None, exclude_seen: bool) -> list[TopK]:
+        """With a member of torch block by block: it uses every core as it is."""
+        if any(member.uses_torch for member in self._fitted):
+            return [self._by_scores(block, k, available, exclude_seen) for block in blocks_of(histories, USER_BLOCK)]
+        return super()._parts(histories, k, available, exclude_seen)
 
     def _fit(self, data: TrainingData) -> None:
         from models.families import build

@@ -12,6 +12,7 @@ from models.base import Recommender
 from models.blend import Blend
 from models.data import Float
 from models.linear.ease import EASE
+from models.metrics import Truth, hit_rate
 from models.neighbours.item_knn import ItemKNN
 from models.popularity import Popularity
 from outfitter.errors import ModelError
@@ -74,6 +75,14 @@ def test_fitted_with_its_members_or_of_fitted_ones_is_the_same(by: str, small: W
     for other in (fitted, again):
         np.testing.assert_array_equal(other.recommend(asked, 5).scores, of.recommend(asked, 5).scores)
     np.testing.assert_array_equal(again.recommend(asked, 5).items, of.recommend(asked, 5).items)
+
+
+def test_a_network_can_be_a_member(fitted: dict[str, Recommender], world: World) -> None:
+    blend = Blend.of([fitted["sasrec"], fitted["item_knn"]], (1.0, 1.0))
+    found = blend.recommend(world.data.histories, 5).items
+    np.testing.assert_array_equal(blend.recommend(world.data.histories.rows(3, 9), 5).items, found[3:9])
+    truth = Truth(np.arange(len(found) + 1), world.held_out)
+    assert hit_rate(found, truth).mean() > 0.9
 
 
 def test_what_does_not_fit_together_is_refused(members: list[Recommender]) -> None:
