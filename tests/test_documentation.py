@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from models.families import FAMILIES
+from outfitter.experiments.spaces import models_table
 from outfitter.settings import Settings, settings_table
 from tests.cli.names import every_command
 
@@ -48,6 +50,16 @@ CALLS = [
 def test_the_table_of_settings_is_the_one_the_code_writes() -> None:
     found = re.findall(r"<!-- settings -->\n(.*?)<!-- /settings -->", TEXTS["docs/settings.md"], flags=re.DOTALL)
     assert found == [settings_table()], "write it anew: python -m outfitter.settings"
+
+
+def test_the_table_of_models_is_the_one_the_code_writes() -> None:
+    found = re.findall(r"<!-- models -->\n(.*?)<!-- /models -->", TEXTS["docs/models.md"], flags=re.DOTALL)
+    assert found == [models_table()], "write it anew: python -m outfitter.experiments.spaces"
+
+
+def test_every_model_is_recommended_for_something() -> None:
+    when = TEXTS["docs/models.md"].partition("## Settings")[0]
+    assert [name for name in FAMILIES if f"`{name}`" not in when] == []
 
 
 def test_every_command_and_option_is_documented() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
+from dataclasses import fields
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from models.families import FAMILIES
 
 Space = Mapping[str, BaseDistribution]
 
@@ -89,3 +93,28 @@ def weights_of(labels: tuple[str, ...]) -> Space:
 def weight_name(label: str) -> str:
     """The setting that says how much a member counts, in characters that MLflow takes for a parameter's name."""
     return "weight of " + re.sub(r"[^/\w.\- :]", " ", label)
+
+
+def models_table() -> str:
+    """The Markdown table of all models that ``docs/models.md`` holds."""
+    rows = ["| model | settings | searched |", "|---|---|---|"]
+    for name, model in FAMILIES.items():
+        known = ", ".join(f"{field.name} {_shown(field.default)}" for field in fields(model) if field.name != "members")  # type: ignore[arg-type]
+        sought = "; ".join(f"{setting} {_range(where)}" for setting, where in SPACES[name].items())
+        rows.append(f"| `{name}` | {known} | {sought or 'nothing'} |")
+    return "\n".join(rows) + "\n"
+
+
+def _range(where: BaseDistribution) -> str:
+    if isinstance(where, CategoricalDistribution):
+        return ", ".join(map(str, where.choices))
+    told = where._asdict()
+    return f"{told['low']:g} to {told['high']:g}{'' if told['log'] else ' evenly'}"
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool | None) else str(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(models_table())
