@@ -31,8 +31,10 @@ def block(names: Sequence[str]) -> str:
     first = tables[0]
     if any((table["data"], table["split"], table["k"]) != (first["data"], first["split"], first["k"]) for table in tables):
         raise ValueError(f"{', '.join(names)} are not of one data set, split and k")
-    rows = [row for table in tables for row in table["models"] if not row["error"]]
-    return "\n".join([_told(first, rows), "", *_rankings(first, rows), *_ratings(rows), *_settings(rows)]).rstrip()
+    rows = list({row["model"]: row for table in tables for row in table["models"] if not row["error"]}.values())
+    references = {table["models"][0]["model"] for table in tables}
+    reference = references.pop() if len(references) == 1 and len(rows) > 1 else None
+    return "\n".join([_told(first, rows), "", *_rankings(first["k"], rows, reference), *_ratings(rows), *_settings(rows)]).rstrip()
 
 
 def _told(table: Row, rows: Sequence[Row]) -> str:
@@ -45,19 +47,30 @@ def _told(table: Row, rows: Sequence[Row]) -> str:
     )
 
 
-def _rankings(table: Row, rows: Sequence[Row]) -> Iterator[str]:
+def _rankings(k: int, rows: Sequence[Row], reference: str | None) -> Iterator[str]:
+    """A table for each group of users; with a ``reference`` it says what each model gains on that one."""
     ranked = [row for row in rows if "ranking" in row]
-    k = table["k"]
+    gain = f" gain on `{reference}` |" if reference else ""
     for group in dict.fromkeys(group for row in ranked for group in row["ranking"]):
         users = next(row["ranking"][group]["users"] for row in ranked if group in row["ranking"])
         if group != "everyone":
             yield f"Users {group} ({users:,}):\n"
-        yield f"| model | NDCG@{k} | HR@{k} | fits | a fit | peak memory |\n|---|---|---|---|---|---|"
+        yield f"| model | NDCG@{k} |{gain} HR@{k} | fits | a fit | peak memory |\n|---|---|---|---|---|---|{'---|' if gain else ''}"
         for row in sorted(ranked, key=lambda row: -row["ranking"][group]["metrics"]["ndcg"]["mean"]):
             found = row["ranking"][group]["metrics"]
             costs = f"{row['fits']} | {row['fit_seconds']:,.3g} s | {row['memory_peak']:,.0f} MiB"
-            yield f"| `{row['model']}` | {_figure(found['ndcg'])} | {_figure(found['hit_rate'])} | {costs} |"
+            gained = f" {_gain(row, group, reference)} |" if reference else ""
+            yield f"| `{row['model']}` | {_figure(found['ndcg'])} |{gained} {_figure(found['hit_rate'])} | {costs} |"
         yield ""
+
+
+def _gain(row: Row, group: str, reference: str | None) -> str:
+    """In NDCG on the same users, in bold where the interval does not hold 0."""
+    if row["model"] == reference:
+        return ""
+    found = row["ranking"][group]["against_reference"]["ndcg"]
+    told = _figure(found)
+    return f"**{told}**" if found["low"] > 0 or found["high"] < 0 else told
 
 
 def _figure(found: Row, digits: int = 4) -> str:
