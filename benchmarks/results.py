@@ -32,9 +32,15 @@ def block(names: Sequence[str]) -> str:
     if any((table["data"], table["split"], table["k"]) != (first["data"], first["split"], first["k"]) for table in tables):
         raise ValueError(f"{', '.join(names)} are not of one data set, split and k")
     rows = list({row["model"]: row for table in tables for row in table["models"] if not row["error"]}.values())
-    references = {table["models"][0]["model"] for table in tables}
-    reference = references.pop() if len(references) == 1 and len(rows) > 1 else None
+    reference = _reference(tables) if len(rows) > 1 else None
     return "\n".join([_told(first, rows), "", *_rankings(first["k"], rows, reference), *_ratings(rows), *_settings(rows)]).rstrip()
+
+
+def _reference(tables: Sequence[Row]) -> str | None:
+    """The model that all of ``tables`` tell gains on, if it is one, fitted with the same settings."""
+    names = {table["references"]["ranking"] for table in tables}
+    settings = [row["settings"] for table in tables for row in table["models"] if row["model"] in names]
+    return names.pop() if len(names) == 1 and all(one == settings[0] for one in settings) else None
 
 
 def _told(table: Row, rows: Sequence[Row]) -> str:
@@ -55,13 +61,17 @@ def _rankings(k: int, rows: Sequence[Row], reference: str | None) -> Iterator[st
         users = next(row["ranking"][group]["users"] for row in ranked if group in row["ranking"])
         if group != "everyone":
             yield f"Users {group} ({users:,}):\n"
-        yield f"| model | NDCG@{k} |{gain} HR@{k} | fits | a fit | peak memory |\n|---|---|---|---|---|---|{'---|' if gain else ''}"
+        yield f"| model | NDCG@{k} |{gain} HR@{k} | fits | a fit | answers | peak memory |\n|---|---|---|---|---|---|---|{'---|' if gain else ''}"
         for row in sorted(ranked, key=lambda row: -row["ranking"][group]["metrics"]["ndcg"]["mean"]):
             found = row["ranking"][group]["metrics"]
-            costs = f"{row['fits']} | {row['fit_seconds']:,.3g} s | {row['memory_peak']:,.0f} MiB"
+            costs = f"{row['fits']} | {_seconds(row['fit_seconds'])} | {_seconds(row['score_seconds'])} | {row['memory_peak']:,.0f} MiB"
             gained = f" {_gain(row, group, reference)} |" if reference else ""
             yield f"| `{row['model']}` | {_figure(found['ndcg'])} |{gained} {_figure(found['hit_rate'])} | {costs} |"
         yield ""
+
+
+def _seconds(value: float) -> str:
+    return "< .1 s" if value < 0.1 else f"{value:.1f} s" if value < 100 else f"{value:,.0f} s"
 
 
 def _gain(row: Row, group: str, reference: str | None) -> str:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Recommender(ABC):
     reads_features: ClassVar[bool] = False  # needs the joined rows and the item table
     item_vectors_name: ClassVar[str | None] = None  # in ``arrays``, float32[n_items, d], where a score is ``encode() @ vectors.T``
 
-    layout: ClassVar[Layout] = {}  # what ``arrays`` must be like to be read
+    layout: ClassVar[Layout] = {}  # what ``arrays`` must be like to be read; ``held`` where that depends on hyper-parameters
 
     item_ids: tuple[str, ...]
     prior: Float
@@ -48,7 +48,7 @@ class Recommender(ABC):
         """Learn from ``data``. Raises NotEnoughData when there is nothing to learn from, ModelError for what is no history."""
         if len(data.histories.items) == 0:
             raise NotEnoughData(f"'{self.name}' cannot be fitted: nobody did anything before {data.until:%Y-%m-%d}")
-        data.histories.check(data.n_items)
+        data.check()
         self.item_ids = data.item_ids
         self.fit_until = data.until.isoformat()
         self.prior = recent_popularity(data.histories, data.n_items)
@@ -129,6 +129,14 @@ class Recommender(ABC):
             self._retrieval = (vectors, ItemVectors.of(vectors))
         return self._retrieval[1]
 
+    def held(self) -> Layout:
+        """What ``arrays`` must be like to be read."""
+        return self.layout
+
+    def lengths(self) -> dict[str, int]:
+        """Of the layout's axes, how long those are that the hyper-parameters say."""
+        return {}
+
     @property
     def foretells_stars(self) -> bool:
         """Whether ``predict`` can be asked, which is known once the model is fitted."""
@@ -154,15 +162,15 @@ class Recommender(ABC):
     @classmethod
     def restore(cls, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> Self:
         """The model of an artifact that ``checkpoint.read`` has opened. Raises ModelError when the artifact is of another make."""
+        from models.families import build
+
+        told = checkpoint.Told.of(cls.name, meta)
         try:
-            model = cls(**meta["params"])
-            model.item_ids = tuple(meta["item_ids"])
-            model.fit_until = meta["fit_until"]
-        except TypeError as error:
-            raise ModelError(f"the artifact of '{cls.name}' has parameters this version does not know: {error}") from error
-        except KeyError as error:
-            raise ModelError(f"the artifact of '{cls.name}' lacks {error}") from error
-        check(cls.name, {"prior": Held(("items",)), **cls.layout}, arrays, len(model.item_ids))
+            model = cast(Self, build(Recipe(cls.name, tuple(told.params.items()))))
+        except ModelError as error:
+            raise ModelError(f"{told.whose} has parameters that this version does not take: {error}", "Fit the model again") from error
+        model.item_ids, model.fit_until = told.item_ids, told.fit_until
+        check(cls.name, {"prior": Held(("items",)), **model.held()}, arrays, {"items": len(model.item_ids), **model.lengths()})
         model.prior = arrays["prior"]
         model.arrays = {name: array for name, array in arrays.items() if name != "prior"}
         return model
@@ -208,5 +216,6 @@ def aged(histories: Histories, half_life: float) -> Float:
 
     By age alone nothing would be left in float32 of what is 150 half-lives old, and a shop that has been closed so long had no order.
     """
-    since = histories.ages - histories.ages.min(initial=np.inf)
-    return np.asarray(histories.weights * np.exp2(-since / np.float32(half_life)), dtype=np.float32)
+    since = (histories.ages - histories.ages.min(initial=np.inf)).astype(np.float64)
+    with np.errstate(over="ignore"):  # so many half-lives are nothing left
+        return np.asarray(histories.weights * np.exp2(-since / half_life), dtype=np.float32)

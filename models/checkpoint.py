@@ -11,6 +11,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,28 @@ WEIGHTS, META = "weights.safetensors", "meta.json"
 FORMAT = 1
 
 
+@dataclass(frozen=True)
+class Told:
+    """What an artifact says of its model; ``whose`` names both, and the version that wrote it."""
+
+    whose: str
+    params: dict[str, Any]
+    item_ids: tuple[str, ...]
+    fit_until: str
+
+    @classmethod
+    def of(cls, model: str, meta: dict[str, Any]) -> Told:
+        """Raises ModelError when ``meta`` does not say it all."""
+        whose = f"the artifact of '{model}', written by version {meta.get('version', 'unknown')},"
+        kinds = {"params": dict, "item_ids": list, "fit_until": str}
+        for name, kind in kinds.items():
+            if not isinstance(meta.get(name), kind):
+                raise ModelError(f"{whose} does not say its {name}", "Fit the model again")
+        if not all(isinstance(item, str) for item in meta["item_ids"]):
+            raise ModelError(f"{whose} has items whose ids are no text", "Fit the model again")
+        return cls(whose, meta["params"], tuple(meta["item_ids"]), meta["fit_until"])
+
+
 def write(path: Path, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> Path:
     """Write an artifact; the same arrays and meta give the same bytes. Returns ``path``.
 
@@ -38,8 +61,6 @@ def write(path: Path, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> 
     weights, text = _encode(arrays, meta)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone_in(path.parent):
-        for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}"):
-            shutil.rmtree(left)
         partial = _beside(path)
         partial.mkdir()
         try:
@@ -49,6 +70,8 @@ def write(path: Path, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> 
             _move(partial, path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}"):  # only now: it may have been the last whole one
+            shutil.rmtree(left)
     return path
 
 
@@ -63,9 +86,13 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         raise ModelError(f"'{path / META}' is not JSON: {error}") from error
     if not isinstance(meta, dict) or meta.pop("format", None) != FORMAT:
         raise ModelError(f"'{path}' is not an artifact of format {FORMAT}")
-    if meta.pop("sha256", None) != _digest(weights, meta):
-        raise ModelError(f"the artifact at '{path}' is cut short or was altered", "Fit the model again")
-    return load_tensors(weights), meta
+    told = meta.pop("sha256", None)
+    try:
+        if told != _digest(weights, meta):
+            raise ModelError(f"the artifact at '{path}' is cut short or was altered", "Fit the model again")
+        return load_tensors(weights), meta
+    except (ValueError, SafetensorError) as error:  # JSON's NaN, which is none; weights that were never safetensors
+        raise ModelError(f"the artifact at '{path}' is damaged: {error}", "Fit the model again") from error
 
 
 def _encode(arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> tuple[bytes, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -54,9 +55,10 @@ class Histories:
                 raise ModelError(f"event {event}, of user {user}, {what}: {values}")
 
     def _check_rows(self) -> None:
-        sizes = {len(self.items), len(self.weights), len(self.ages)}
-        if sizes != {int(self.indptr[-1])} or self.indptr[0] != 0 or (np.diff(self.indptr) < 0).any():
-            raise ModelError(f"indptr must divide the events from 0 to {self.indptr[-1]}, and items, weights and ages have {sizes}")
+        said = {name: getattr(self, name) for name in ("items", "weights", "ages", "taken", "events", "values")}
+        sizes = {name: len(array) for name, array in said.items() if array is not None}
+        if set(sizes.values()) != {int(self.indptr[-1])} or self.indptr[0] != 0 or (np.diff(self.indptr) < 0).any():
+            raise ModelError(f"indptr must divide the events from 0 to {self.indptr[-1]}, of which there are {sizes}")
 
     def rows(self, start: int, stop: int) -> Histories:
         """The users ``start:stop``, without a copy of their items."""
@@ -152,3 +154,18 @@ class TrainingData:
     @property
     def n_items(self) -> int:
         return len(self.item_ids)
+
+    def check(self) -> None:
+        """Raises ModelError for histories, ids or attributes that no model can be fitted to."""
+        if len(set(self.item_ids)) < self.n_items:
+            twice = next(item for item, times in Counter(self.item_ids).items() if times > 1)
+            raise ModelError(f"the item '{twice}' is there twice")
+        self.histories.check(self.n_items)
+        if self.attributes is None:
+            return
+        if self.attributes.shape[0] != self.n_items:
+            raise ModelError(f"there are attributes of {self.attributes.shape[0]} items, and {self.n_items} items")
+        wrong = ~np.isfinite(self.attributes.data)
+        if wrong.any():
+            item = int(np.searchsorted(self.attributes.indptr, np.argmax(wrong), side="right")) - 1
+            raise ModelError(f"the item '{self.item_ids[item]}' has an attribute that is no number")

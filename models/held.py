@@ -40,9 +40,12 @@ class Held:
 Layout = Mapping[str, Held]
 
 
-def check(model: str, layout: Layout, arrays: Arrays, n_items: int) -> None:
-    """Raises ModelError, naming the model and the array, for one that is missing or is not as ``layout`` says."""
-    sizes = {"items": n_items}
+def check(model: str, layout: Layout, arrays: Arrays, lengths: Mapping[str, int]) -> None:
+    """Raises ModelError, naming the model and the array, for one that is missing or is not as ``layout`` says.
+
+    lengths: of the axes that are known beforehand, from the catalogue and the hyper-parameters; the others must agree with each other.
+    """
+    sizes = dict(lengths)
     for name, held in layout.items():
         problem = "is missing" if name not in arrays else _shape(held, arrays[name], sizes)
         if problem:
@@ -78,7 +81,7 @@ def _shape(held: Held, array: NDArray[Any], sizes: dict[str, int]) -> str:
     for axis, length in zip(held.axes, array.shape, strict=True):
         name, _, more = str(axis).partition("+")
         wanted = axis if isinstance(axis, int) else sizes.setdefault(name, length - int(more or 0)) + int(more or 0)
-        if length != wanted:
+        if length != wanted or wanted < int(more or 0):
             return f"has shape {array.shape}, where {axis} {'is' if isinstance(axis, str) else 'are'} {wanted}"
     return ""
 

@@ -62,6 +62,9 @@ class ImplicitALS(Recommender):
             solver.fit(confidence, show_progress=False)
         return solver.user_factors, np.ascontiguousarray(solver.item_factors, dtype=np.float32)
 
+    def lengths(self) -> dict[str, int]:
+        return {"factors": self.factors}
+
     def encode(self, histories: Histories) -> Float:
         """float32[n_users, factors]: the users' factors."""
         decayed = Histories(histories.indptr, histories.items, histories.decayed(self.half_life), histories.ages)

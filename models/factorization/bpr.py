@@ -63,6 +63,9 @@ class BPR(Recommender):
         negatives = np.random.default_rng(self.seed).choice(met.indices, NEGATIVES)
         self.arrays = {"item_factors": factors, "negatives": negatives.astype(np.int32)}
 
+    def lengths(self) -> dict[str, int]:
+        return {"factors": self.factors + 1}  # and the bias
+
     def encode(self, histories: Histories) -> Float:
         """float32[n_users, factors + 1]: the users' factors, and a 1 for the items' bias."""
         weights, items, negatives = histories.decayed(self.half_life), self.arrays["item_factors"], self.arrays["negatives"]

@@ -47,6 +47,9 @@ class RatingModel(Recommender):
     def _fold_in(self, ratings: Ratings) -> Double:
         """float64[n_users, d + 1]: likewise for users; 0 for a user without ratings."""
 
+    def lengths(self) -> dict[str, int]:
+        return {"factors": int(getattr(self, "factors", 0)) + 2}  # and the bias, and a 1 that the user's bias is met with
+
     @property
     def mean(self) -> float:
         """The mean rating, in stars."""

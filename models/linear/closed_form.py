@@ -9,7 +9,7 @@ import numpy as np
 
 from models.base import require
 from models.data import Float, TrainingData
-from models.linear.dense import TILE, invert, require_room, transpose
+from models.linear.dense import TILE, invert, require_in_range, require_room, transpose
 from models.linear.item_weights import ItemWeights
 from models.linear.normal_equations import Mix, NormalEquations
 from models.parallel import in_slices
@@ -54,6 +54,7 @@ class ClosedForm(ItemWeights):
             equations.columns(items.start, gram[items], target[items])
 
         in_slices(fill, data.n_items, BLOCK)
+        require_in_range(np.diagonal(gram))
         gram[np.diag_indices_from(gram)] += np.float32(self.regularization)
         self.arrays = {"weights": solve(gram, target)}
 

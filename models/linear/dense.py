@@ -9,6 +9,7 @@ from models.data import Float
 
 TILE = 1024  # rows or columns worked on at once, so that what is temporary stays small beside the matrix
 BYTES = 4  # of a float32
+LARGEST = 1e18  # whose square is one, too
 
 
 def require_room(model: str, n_items: int, matrices: int, memory_gib: float, instead: str) -> None:
@@ -16,6 +17,11 @@ def require_room(model: str, n_items: int, matrices: int, memory_gib: float, ins
     needed = matrices * BYTES * n_items**2 / 2**30
     problem = f"'{model}' needs {needed:.1f} GiB for {n_items:,} items and memory_gib allows {memory_gib:g}"
     require(needed <= memory_gib, f"{problem}: raise memory_gib, or {instead}")
+
+
+def require_in_range(diagonal: Float) -> None:
+    """Raises ModelError where sums of products, of which the ``diagonal`` holds the greatest, could not be squared in float32."""
+    require(bool((diagonal < LARGEST).all()), "the weights or the settings are so large that their products do not fit into float32")
 
 
 def invert(gram: Float) -> Float:

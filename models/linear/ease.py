@@ -9,7 +9,7 @@ import numpy as np
 
 from models.base import require
 from models.data import TrainingData
-from models.linear.dense import invert, require_room
+from models.linear.dense import invert, require_in_range, require_room
 from models.linear.item_weights import ItemWeights
 
 
@@ -36,6 +36,7 @@ class EASE(ItemWeights):
         require_room(self.name, data.n_items, 1, self.memory_gib, "use 'closed_form_sparse' with closeness and attributes 0")
         met = data.histories.matrix(data.n_items)
         gram = (met.T @ met).toarray()
+        require_in_range(np.diagonal(gram))
         gram[np.diag_indices_from(gram)] += np.float32(self.regularization)
         weights = invert(gram)
         weights /= -np.diagonal(weights).copy()

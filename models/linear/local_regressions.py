@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.base import require
 from models.data import Float, Positions
 from models.kernels import compiled, reordered
 from models.linear.normal_equations import NormalEquations
@@ -29,7 +30,10 @@ class Listed:
 
 
 def strongest(equations: NormalEquations, diagonal: Float, kept: int) -> tuple[Listed, Listed]:
-    """Of each column of G and of C the ``kept`` entries whose square over ``diagonal`` is the greatest, never an item's own."""
+    """Of each column of G and of C the ``kept`` entries whose square over ``diagonal`` is the greatest, never an item's own.
+
+    Raises ModelError when one is no number.
+    """
     n_items = len(diagonal)
     related, predictors = Listed.empty(n_items, kept), Listed.empty(n_items, kept)
 
@@ -37,7 +41,8 @@ def strongest(equations: NormalEquations, diagonal: Float, kept: int) -> tuple[L
         gram, target = np.empty((2, block.stop - block.start, n_items), dtype=np.float32)
         equations.columns(block.start, gram, target)
         for values, listed in ((gram, related), (target, predictors)):
-            keep(values, diagonal, block.start, listed.items[block], listed.values[block])
+            kept_all = keep(values, diagonal, block.start, listed.items[block], listed.values[block])
+            require(kept_all, "the items' co-occurrences are not all numbers")
 
     in_slices(fill, n_items, BLOCK)
     return related, predictors
@@ -75,12 +80,13 @@ def ranked(strengths: Float, rank: int) -> np.float32:
 
 
 @compiled
-def keep(values: Float, diagonal: Float, start: int, items: Positions, kept: Float) -> None:
+def keep(values: Float, diagonal: Float, start: int, items: Positions, kept: Float) -> bool:
     """Keep the greatest of each row of ``values``, by their square over ``diagonal``; of equal ones the first.
 
-    The rows are columns from ``start`` on of a square matrix; its diagonal is never kept.
+    The rows are columns from ``start`` on of a square matrix; its diagonal is never kept. False when something that is no number left a
+    row of ``items`` unfilled: it must not be read then.
     """
-    room = items.shape[1]
+    room, full = items.shape[1], True
     for row in range(len(values) if room else 0):
         strengths = values[row] * values[row] / diagonal
         strengths[start + row] = -1
@@ -93,6 +99,8 @@ def keep(values: Float, diagonal: Float, start: int, items: Positions, kept: Flo
                 items[row, place] = entry
                 kept[row, place] = values[row, entry]
                 place += 1
+        full = full and place == room
+    return full
 
 
 @reordered

@@ -14,6 +14,7 @@ from models.data import Float, Positions, TrainingData
 from models.held import Held, Layout
 from models.kernels import reordered
 from models.linear.closed_form import check
+from models.linear.dense import require_in_range
 from models.linear.item_weights import ItemWeights
 from models.linear.local_regressions import Listed, solve_each, strongest
 from models.linear.normal_equations import Mix, NormalEquations
@@ -48,6 +49,7 @@ class SparseClosedForm(ItemWeights):
     def _fit(self, data: TrainingData) -> None:
         equations = NormalEquations.of(data, Mix(self.closeness, self.half_life, self.attributes))
         diagonal = equations.diagonal() + np.float32(self.regularization)
+        require_in_range(diagonal)
         related, predictors = strongest(equations, diagonal, min(self.neighbours, data.n_items - 1))
         solve_each(related, diagonal, predictors)
         self.arrays = by_history(predictors)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.base import Recommender, require
+from models.base import USER_BLOCK, Recommender, require
 from models.data import Float, Histories, Positions, TrainingData
 from models.factorization.rating_steps import Ratings
 from models.factorization.ratings import check_pairs
@@ -80,14 +80,23 @@ class UserKNN(Recommender):
         """float32[m]: what row ``users[r]`` of ``histories`` would make of ``items[r]``: mean_u + sum s (r - mean_v) / sum |s|.
 
         It is the user's mean where no neighbour knows the item, or at a position of -1, and the mean of all ratings for a user without
-        any. Raises ModelError when the two differ in length, or for a row or position that does not exist.
+        any; within the range that was met in training. Raises ModelError when the two differ in length, or for a row or position that
+        does not exist.
         """
         check_pairs(users, items, histories.n_users, len(self.item_ids))
-        given, near = self._given(), self._nearest(histories)
+        given = self._given()
         known = sparse.csr_matrix((np.ones_like(given.data), given.indices, given.indptr), shape=given.shape)
-        votes, met = ((near @ matrix)[users, np.maximum(items, 0)].A1 * (items >= 0) for matrix in (centred(given), known))
-        own = means(opinions(histories, len(self.item_ids), bool(self.arrays["rated"])), float(given.data.mean()))
-        return np.asarray(own[users] + np.divide(votes, met, out=np.zeros_like(votes), where=met > 0), dtype=np.float32)
+        stars = means(opinions(histories, len(self.item_ids), bool(self.arrays["rated"])), float(given.data.mean()))[users]
+        votes, in_order = centred(given), np.argsort(users, kind="stable")
+        for start in range(0, histories.n_users, USER_BLOCK):
+            block = slice(start, min(start + USER_BLOCK, histories.n_users))
+            asked = in_order[slice(*np.searchsorted(users[in_order], (block.start, block.stop)))]
+            asked = asked[items[asked] >= 0]
+            if len(asked):
+                near, pairs = self._nearest(histories.rows(block.start, block.stop)), (users[asked] - start, items[asked])
+                said, met = ((near @ matrix)[pairs].A1 for matrix in (votes, known))
+                stars[asked] += np.divide(said, met, out=np.zeros_like(said), where=met > 0)
+        return np.asarray(np.clip(stars, given.data.min(), given.data.max()), dtype=np.float32)
 
     def _given(self) -> sparse.csr_matrix:
         shape = (len(self.arrays["indptr"]) - 1, len(self.item_ids))

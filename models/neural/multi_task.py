@@ -120,6 +120,9 @@ class MultiTask(Recommender):
         vectors = np.concatenate([weights.pop("item"), together[:, None]], axis=1)
         self.arrays = {**weights, "item_vectors": vectors.astype(np.float32)}
 
+    def lengths(self) -> dict[str, int]:
+        return {"dim": self.dim}
+
     def encode(self, histories: Histories) -> Float:
         """float32[n_users, dim + 1]: what item embeddings are multiplied with, all heads together, and 1 for the biases."""
         queries = self._shared(histories) @ np.tensordot(self._ranking, self.arrays["heads"], 1).T

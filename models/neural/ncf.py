@@ -107,6 +107,9 @@ class NCF(Recommender):
         halves = weights["item"] @ weights.pop("item_half").T + weights.pop("item_offset")
         self.arrays = {**weights, "item_halves": halves.astype(np.float32)}
 
+    def lengths(self) -> dict[str, int]:
+        return {"dim": self.dim}
+
     def encode(self, histories: Histories) -> tuple[Float, Float]:
         """float32[n_users, 128] what the first layer makes of each user; float32[n_users, dim] what items are multiplied with."""
         users = pooled(histories, self.arrays["item"], self.half_life)

@@ -134,6 +134,12 @@ class TwoTower(Recommender):
             self.arrays[f"network.{name}"] = weight.detach().numpy()
         self._restored = network
 
+    def held(self) -> Layout:
+        return self.layout if self.retrieval == "exact" else {**self.layout, "index": Held(("bytes",))}
+
+    def lengths(self) -> dict[str, int]:
+        return {"dim": self.dim}
+
     def encode(self, histories: Histories) -> Float:
         """float32[n_users, dim]: the user vectors over the temperature. Without a profile the average one is assumed."""
         import torch
@@ -172,7 +178,9 @@ class TwoTower(Recommender):
 
         from models.neural.towers import Towers
 
-        return Towers(self._shape(), torch.from_numpy(self.arrays["codes"].astype(np.int64)))
+        codes = self.arrays["codes"].astype(np.int64)
+        require(bool(((codes >= 0) & (codes < self.arrays["code_sizes"])).all()), f"the artifact of '{self.name}' has a code out of range")
+        return Towers(self._shape(), torch.from_numpy(codes))
 
     def _shape(self) -> Shape:
         from models.neural.towers import Shape

@@ -82,8 +82,8 @@ class Retrieval:
 
 def admissible(k: int, available: NDArray[np.bool_] | None, n_items: int) -> NDArray[np.bool_]:
     """bool[n_items]: all when nothing is said. Raises ModelError for another shape, and when k < 1."""
-    if k < 1:
-        raise ModelError(f"{k} items were asked for", "Ask for at least one")
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise ModelError(f"{k} items were asked for", "Ask for a whole number of them, at least one")
     allowed = np.ones(n_items, dtype=np.bool_) if available is None else np.ascontiguousarray(available, dtype=np.bool_)
     if allowed.shape != (n_items,):
         raise ModelError(f"availability has shape {allowed.shape}, the model knows {n_items} items")

@@ -133,6 +133,9 @@ class SequentialRecommender(Recommender):
             self.arrays[f"body.{name}"] = weight.detach().numpy()
         self._restored = network.body
 
+    def lengths(self) -> dict[str, int]:
+        return {"dim": self.dim}
+
     def encode(self, histories: Histories) -> Float:
         """float32[n_users, dim]: the state after each history, 0 for a user without one."""
         import torch

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from models.base import Recipe
+from models.families import fingerprint
 from outfitter import __version__
 from outfitter.errors import ModelError
 from outfitter.evaluation.datasets import Dataset
@@ -68,7 +69,9 @@ def compare(plan: Plan, data: Dataset, settings: Settings) -> tuple[dict[str, An
     if all(outcome.error for outcome in outcomes):
         raise ModelError(f"no model could be compared: {outcomes[0].error}")
     resampling = Resampling(settings.bootstrap_samples, settings.seed)
-    return {**_facts(plan, data, settings), "models": _rows(outcomes, asked, resampling, settings.seed)}, outcomes
+    rows = _rows(outcomes, asked, resampling, settings.seed)
+    references = {part: next((row["model"] for row in rows if part in row), None) for part in ("ranking", "ratings")}
+    return {**_facts(plan, data, settings), "references": references, "models": rows}, outcomes
 
 
 def _outcome(entry: Entry, plan: Plan, bench: Bench, settings: Settings) -> Outcome:
@@ -157,7 +160,7 @@ def _facts(plan: Plan, data: Dataset, settings: Settings) -> dict[str, Any]:
         "intervals": {"share": 0.95, "resampled": "users", "samples": settings.bootstrap_samples, "seed": settings.seed},
         "search_minutes": plan.minutes,
         "measured": MEASURED,
-        "versions": {"outfitter": __version__, **{name: metadata.version(name) for name in LIBRARIES}},
+        "versions": {"outfitter": __version__, "models": fingerprint(), **{name: metadata.version(name) for name in LIBRARIES}},
         "machine": {
             "cores": len(os.sched_getaffinity(0)),
             "system": f"{platform.system()} {platform.machine()}",

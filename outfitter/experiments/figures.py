@@ -106,9 +106,15 @@ def _given(asked: Sequence[Asked]) -> Values:
 
 
 def _foretold(answers: Sequence[Answer], asked: Sequence[Asked]) -> list[Values]:
-    """float64[m] for each seed: what was foretold of the ratings of all folds; nothing when there are none, or no predictions."""
+    """float64[m] for each seed: what was foretold of the ratings of all folds.
+
+    Nothing when there are no ratings, or where a fold's were not foretold, as before anything was rated: errors of other ratings than
+    the other models' could not be compared.
+    """
     said = {(answer.seed, answer.fold): answer.predicted for answer in answers if answer.predicted is not None}
     names, seeds = [fold.name for fold in asked if fold.rated], dict.fromkeys(seed for seed, _ in said)
+    if any((seed, name) not in said for seed in seeds for name in names):
+        return []
     return [np.concatenate([said[seed, name] for name in names]).astype(np.float64) for seed in seeds]
 
 

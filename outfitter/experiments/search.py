@@ -21,8 +21,9 @@ STARTERS = 10
 """Trials that look around at random before the sampler draws conclusions."""
 COMPARED = 5
 """Trials that must have ended before another one is given up for being worse than their median."""
-DEFAULT, SECONDS, ERROR = "default", "seconds", "error"
-"""What a trial says of itself: that it is the defaults, how long it took, and why it failed."""
+DEFAULT, SECONDS, ERROR, ATTEMPTS = "default", "seconds", "error", "attempts"
+"""What a trial says of itself: that it is the defaults, how long it took, why it failed, how often the process was killed in it."""
+MOST_ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ def search(
     """Try settings until ``minutes`` have been spent on this study, or ``most`` trials have ended, what was done before included.
 
     The study is ``folder/<task.name>.db``; the defaults are tried first, so nothing worse than they is chosen, and a trial that a killed
-    search left unfinished is done again. A trial that has begun is finished, whatever the budget. tell: called after each trial. Raises
-    ModelError when even the defaults cannot be fitted.
+    search left unfinished is done again, once. A trial that has begun is finished, whatever the budget. tell: called after each trial.
+    Raises ModelError when even the defaults cannot be fitted.
     """
     study = _opened(task, folder)
     tell(study)
@@ -79,10 +80,31 @@ def _opened(task: Task, folder: Path) -> optuna.Study:
 def _queue(study: optuna.Study, task: Task) -> None:
     """First of all the defaults, and then again whatever was running when the search was killed."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params, {DEFAULT: True} if DEFAULT in trial.user_attrs else None)
+        attempts = trial.user_attrs.get(ATTEMPTS, 0) + 1
+        if attempts >= MOST_ATTEMPTS:
+            _give_up(study, trial, task, attempts)
+        else:
+            study.tell(trial.number, state=TrialState.FAIL)
+            study.enqueue_trial(trial.params, {ATTEMPTS: attempts, **({DEFAULT: True} if DEFAULT in trial.user_attrs else {})})
     if not any(DEFAULT in trial.user_attrs for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.FAIL):
         study.enqueue_trial(dict(task.entry.defaults), {DEFAULT: True})
+
+
+def _give_up(study: optuna.Study, trial: FrozenTrial, task: Task, attempts: int) -> None:
+    """Settings with which the process is killed each time, for want of memory say, must not end every search to come.
+
+    Raises ModelError when they are the defaults.
+    """
+    told = f"the process was killed in each of {attempts} attempts"
+    if DEFAULT in trial.user_attrs:
+        raise ModelError(
+            f"{task.entry.label} with its defaults: {told}", f"Give it more memory, or less data; to try again, remove {task.name}.db."
+        )
+    left = optuna.Trial(study, trial._trial_id)
+    left.set_user_attr(SECONDS, 0.0)
+    left.set_user_attr(ERROR, told)
+    study.tell(trial.number, state=TrialState.FAIL)
+    report(f"search {task.entry.label}", f"trial {trial.number} is given up: {told}")
 
 
 def _try(study: optuna.Study, trial: optuna.Trial, task: Task, folds: Sequence[Fold], fitter: Fitter, started: float) -> float:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 
-import models
 from models.base import Recommender
 from models.blend import Blend
+from models.families import fingerprint
 from models.training.watch import watched
 from outfitter import __version__
 from outfitter.evaluation.datasets import Dataset
@@ -49,14 +47,8 @@ class Task:
         told_of = data.user, data.item, data.timestamp, data.event, data.value, data.weight, data.taken
         for column in (*told_of, data.items["known_from"].to_physical().to_numpy(), data.attributes.indptr, data.attributes.indices):
             content.update(column.tobytes())
-        content.update(_code())
+        content.update(fingerprint().encode())
         return f"{entry.model}-{data.source}-{self.split.name}-{content.hexdigest()[:12]}"
-
-
-@cache
-def _code() -> bytes:
-    """All of ``models``: what another version of a model came to says nothing of this one."""
-    return b"".join(path.read_bytes() for path in sorted(Path(models.__file__).parent.rglob("*.py")))
 
 
 def fitter_of(task: Task, folds: Sequence[Fold]) -> Fitter:

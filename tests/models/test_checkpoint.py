@@ -62,6 +62,20 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -
     assert {entry.name for entry in tmp_path.iterdir()} == {"m", other.name, mine.name}
 
 
+def test_what_a_killed_writer_left_stays_until_there_is_something_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between its two renames, a writer leaves the old artifact and the new one, and nothing under the name."""
+    left = checkpoint.write(tmp_path / f".m.{'0' * 32}", ARRAYS, META)
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "_write_synced", full)
+        with pytest.raises(OSError, match="no space"):
+            checkpoint.write(tmp_path / "m", ARRAYS, META)
+    assert [entry.name for entry in tmp_path.iterdir()] == [left.name]
+
+
 def test_writers_of_one_artifact_wait_for_each_other(tmp_path: Path) -> None:
     def write(number: int) -> None:
         checkpoint.write(tmp_path / "m", {"a": np.full(1000, number)}, {"number": number})
@@ -133,13 +147,26 @@ def _other_format(path: Path) -> None:
     (path / checkpoint.META).write_text(json.dumps({**meta, "format": 99}))
 
 
+def _nan_meta(path: Path) -> None:
+    meta = (path / checkpoint.META).read_text()
+    (path / checkpoint.META).write_text(meta.replace("{", '{"luck": NaN, ', 1))
+
+
+def _other_weights(path: Path) -> None:
+    """With a digest that says they are whole."""
+    meta = {name: value for name, value in json.loads((path / checkpoint.META).read_text()).items() if name not in ("format", "sha256")}
+    (path / checkpoint.WEIGHTS).write_bytes(b"never safetensors")
+    told = {**meta, "format": checkpoint.FORMAT, "sha256": checkpoint._digest(b"never safetensors", meta)}
+    (path / checkpoint.META).write_text(json.dumps(told))
+
+
 def _list_meta(path: Path) -> None:
     (path / checkpoint.META).write_text("[]")
 
 
 @pytest.mark.parametrize(
     "harm",
-    [_drop_weights, _drop_meta, _cut, _flip, _half_meta, _binary_meta, _edit_meta, _other_format, _list_meta],
+    [_drop_weights, _drop_meta, _cut, _flip, _half_meta, _binary_meta, _edit_meta, _other_format, _list_meta, _nan_meta, _other_weights],
     ids=lambda f: f.__name__,
 )
 def test_a_damaged_artifact_is_refused(harm, fitted: dict[str, Recommender], tmp_path: Path) -> None:
@@ -158,14 +185,19 @@ def test_a_missing_artifact_is_refused(tmp_path: Path) -> None:
     ("change", "problem"),
     [
         ({"model": "oracle"}, "no model 'oracle'"),
-        ({"params": {"luck": 1}}, "parameters this version does not know"),
+        ({"params": {"luck": 1}}, "written by version 9.9, has parameters that this version does not take"),
+        ({"model": "recent_popularity", "params": {"half_life": "long"}}, "half_life of 'recent_popularity' must be of the kind float"),
+        ({"params": None}, "does not say its params"),
+        ({"item_ids": None}, "does not say its item_ids"),
+        ({"item_ids": [1, 2]}, "items whose ids are no text"),
+        ({"fit_until": None}, "does not say its fit_until"),
     ],
 )
 def test_an_artifact_of_another_make_is_refused(
     change: dict[str, object], problem: str, fitted: dict[str, Recommender], tmp_path: Path
 ) -> None:
     arrays, meta = checkpoint.read(fitted["popularity"].save(tmp_path / "model"))
-    checkpoint.write(tmp_path / "other", arrays, {**meta, **change})
+    checkpoint.write(tmp_path / "other", arrays, {**meta, "version": "9.9", **change})
     with pytest.raises(ModelError, match=problem):
         models.load(tmp_path / "other")
 

@@ -96,6 +96,32 @@ def test_a_network_gets_all_of_its_weights(name: str, fitted: dict[str, Recommen
             restored(model, arrays).recommend(histories([[0, 1]]), 3)
 
 
+@pytest.mark.parametrize("name", ["als", "bpr", "biased_mf", "rating_means", "ncf", "multi_task", "two_tower", "sasrec"])
+def test_lengths_are_those_of_the_parameters(name: str, fitted: dict[str, Recommender]) -> None:
+    model = fitted[name]
+    params = {"factors" if "factors" in model.params() else "dim": 5} if name != "rating_means" else {}
+    arrays = held(model) if params else {**held(model), "item_vectors": np.ones((len(model.item_ids), 3), dtype=np.float32)}
+    meta = {"params": {**model.params(), **params}, "item_ids": list(model.item_ids), "fit_until": model.fit_until}
+    with pytest.raises(ModelError, match="has shape"):
+        family(name).restore(arrays, meta)
+
+
+def test_starts_without_any_are_refused(fitted: dict[str, Recommender]) -> None:
+    for name, starts in (("user_knn", "indptr"), ("segment_popularity", "taken_starts")):
+        with pytest.raises(ModelError, match=f"'{starts}' has shape"):
+            restored(fitted[name], {**held(fitted[name]), starts: np.empty(0, dtype=np.int64)})
+
+
+def test_two_towers_need_their_index_and_codes_in_range(fitted: dict[str, Recommender]) -> None:
+    model = fitted["two_tower"]
+    meta = {"params": {**model.params(), "retrieval": "hnsw"}, "item_ids": list(model.item_ids), "fit_until": model.fit_until}
+    with pytest.raises(ModelError, match="'index' is missing"):
+        family("two_tower").restore(held(model), meta)
+    wild = restored(model, {**held(model), "codes": model.arrays["codes"] + 10_000})
+    with pytest.raises(ModelError, match="code out of range"):
+        wild.recommend(histories([[0]]), 3)
+
+
 def test_a_blend_checks_its_members(fitted: dict[str, Recommender]) -> None:
     blend = fitted["blend"]
     with pytest.raises(ModelError, match="in the artifact of 'item_knn' the array 'neighbours' is missing"):

@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.base import Recommender
 from models.data import Float, TrainingData
 from models.linear.closed_form import ClosedForm
+from models.linear.ease import EASE
 from models.linear.local_regressions import Listed, keep, ranked, solve_each
 from models.linear.sparse_inverse import SparseClosedForm, by_history
+from outfitter.errors import ModelError
 from tests.models.linear.test_closed_form import MIX, REGULARIZATION, data
 from tests.models.regression import rows_of
 from tests.models.worlds import blocks, histories
@@ -100,3 +103,17 @@ def test_a_lonely_item_has_no_weights() -> None:
     model = SparseClosedForm().fit(data)
     assert not len(model.arrays["weights"])
     assert not model.score(model.encode(histories([[0]])), slice(0, 1)).any()
+
+
+@pytest.mark.parametrize("make", [ClosedForm, SparseClosedForm, EASE])
+def test_weights_whose_products_no_float32_holds_are_refused(make: type[Recommender], data: TrainingData) -> None:
+    heavy = replace(data, histories=replace(data.histories, weights=np.full_like(data.histories.weights, 1e20)))
+    with pytest.raises(ModelError, match="do not fit into float32"):
+        make().fit(heavy)
+
+
+def test_what_is_no_number_leaves_no_row_half_filled() -> None:
+    values, items = np.array([[0, 1, np.nan, 2]], np.float32), np.empty((1, 3), np.int32)
+    assert not keep(values, np.ones(4, np.float32), 0, items, np.empty((1, 3), np.float32))
+    assert keep(np.array([[0, 1, 3, 2]], np.float32), np.ones(4, np.float32), 0, items, np.empty((1, 3), np.float32))
+    assert items.tolist() == [[1, 2, 3]]

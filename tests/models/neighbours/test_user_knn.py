@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.data import Histories, TrainingData
+from models.neighbours import user_knn
 from models.neighbours.user_knn import UserKNN, opinions
 from outfitter.errors import ModelError, NotEnoughData
 from tests.models.worlds import UNTIL, blocks, histories
@@ -98,14 +99,16 @@ def test_votes_and_stars_follow_the_formula(kind: str, data: TrainingData) -> No
     votes = model.encode(data.histories).toarray()
     pairs = np.array(list(product(range(30), range(N_ITEMS))))
     stars = model.predict(data.histories, pairs[:, 0], pairs[:, 1]).reshape(30, N_ITEMS)
-    overall = mean([value for user in known for value in user.values()])
+    everything = [value for user in known for value in user.values()]
+    overall, given = mean(everything), (min(everything), max(everything))
     for user, item in pairs.tolist():
         voting = [(near[user, row], other[item], mean(list(other.values()))) for row, other in enumerate(known) if item in other]
         above = sum(s * (value - less) for s, value, less in voting)
         expected = sum(s * value for s, value, _ in voting) if kind == "cosine" else above
         np.testing.assert_allclose(votes[user, item], expected, atol=1e-4)
         own, weight = mean(list(known[user].values())) if known[user] else overall, sum(s for s, *_ in voting)
-        np.testing.assert_allclose(stars[user, item], own + (above / weight if weight else 0), atol=1e-4)
+        told_stars = np.clip(own + (above / weight if weight else 0), *given)
+        np.testing.assert_allclose(stars[user, item], told_stars, atol=1e-4)
 
 
 def test_an_unknown_item_gets_the_mean_of_the_user_and_a_wrong_pair_is_refused(data: TrainingData) -> None:
@@ -116,6 +119,17 @@ def test_an_unknown_item_gets_the_mean_of_the_user_and_a_wrong_pair_is_refused(d
     for users, items in (([30], [0]), ([-1], [0]), ([0], [N_ITEMS]), ([0], [-2]), ([0, 1], [0])):
         with pytest.raises(ModelError, match=r"is not among|must be pairs"):
             model.predict(data.histories, np.array(users), np.array(items))
+
+
+def test_stars_stay_within_those_that_were_given(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = UserKNN(5, 0.0).fit(data)
+    pairs = np.array(list(product(range(29, -1, -1), range(N_ITEMS))))
+    stars = model.predict(data.histories, pairs[:, 0], pairs[:, 1])
+    given = model.arrays["values"]
+    assert (stars.min(), stars.max()) == (given.min(), given.max())
+    monkeypatch.setattr(user_knn, "USER_BLOCK", 7)
+    np.testing.assert_array_equal(model.predict(data.histories, pairs[:, 0], pairs[:, 1]), stars)
+    assert model.predict(data.histories, np.empty(0, np.int64), np.empty(0, np.int64)).shape == (0,)
 
 
 def test_the_latest_stars_count_and_weights_do_where_nothing_is_rated() -> None:

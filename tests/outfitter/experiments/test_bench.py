@@ -50,6 +50,8 @@ def plan(models: str, split: Any = None, seeds: int = 1, minutes: float = 0) -> 
 def test_a_row_a_model_and_the_first_is_the_reference(settings: Settings) -> None:
     table, outcomes = compare(plan("popularity,item_knn,item_knn:half_life=50"), DATA, settings)
     rows = {row["model"]: row for row in table["models"]}
+    assert table["references"] == {"ranking": "popularity", "ratings": None}
+    assert len(table["versions"]["models"]) == 12
     assert list(rows) == [outcome.entry.label for outcome in outcomes] == ["popularity", "item_knn", "item_knn:half_life=50"]
     means = {label: row["ranking"]["everyone"]["metrics"]["ndcg"]["mean"] for label, row in rows.items()}
     assert len({*means.values(), 0.0}) == 4

@@ -95,3 +95,5 @@ def test_models_that_foretell_nothing_have_no_errors() -> None:
     assert figures.errors(ANSWERS, FOLDS) is None
     rated = [asked("one", [7, 8], [0, 1], [True, True], [4, 2]), asked("two", [9], [2], [True], [3])]
     assert figures.errors(ANSWERS, rated) is None
+    partly = [answer("one", 0, [[0]] * 2, [3, 2]), answer("two", 0, [[0]])]
+    assert figures.errors(partly, rated) is None, "errors of fewer ratings than the others' cannot stand beside them"

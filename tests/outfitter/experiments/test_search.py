@@ -168,6 +168,36 @@ def test_a_search_killed_in_the_defaults_begins_with_them_again(tmp_path: Path, 
     assert found.default is not None
 
 
+def test_settings_that_get_the_process_killed_twice_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killing(recipe: Recipe, fold: Fold, data: Any) -> Any:
+        if dict(recipe.params)["neighbours"] != ItemKNN().neighbours:
+            raise KeyboardInterrupt
+        return trying.fit(recipe, fold, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trial, "fit", killing)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                search(task(), 10, tmp_path, most=3)
+    found = search(task(), 10, tmp_path, most=3)
+    first, second, third, *_ = trials(found, tmp_path)
+    assert second.params == third.params
+    assert third.user_attrs["error"] == "the process was killed in each of 2 attempts"
+    assert (found.trials, found.failed, found.value >= first.value) == (3, 1, True)
+
+
+def test_defaults_that_get_the_process_killed_twice_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trial, "fit", killed)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            search(task(), 10, tmp_path, most=2)
+    with pytest.raises(ModelError, match="item_knn with its defaults: the process was killed in each of 2 attempts"):
+        search(task(), 10, tmp_path, most=2)
+
+
 def test_the_budget_counts_what_was_spent_before(tmp_path: Path) -> None:
     first = search(task(), 1e-6, tmp_path)
     assert (first.trials, first.params) == (1, {name: ItemKNN().params()[name] for name in first.params})
