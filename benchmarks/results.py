@@ -61,7 +61,8 @@ def _rankings(k: int, rows: Sequence[Row], reference: str | None) -> Iterator[st
         users = next(row["ranking"][group]["users"] for row in ranked if group in row["ranking"])
         if group != "everyone":
             yield f"Users {group} ({users:,}):\n"
-        yield f"| model | NDCG@{k} |{gain} HR@{k} | fits | a fit | answers | peak memory |\n|---|---|---|---|---|---|---|{'---|' if gain else ''}"
+        yield f"| model | NDCG@{k} |{gain} HR@{k} | fits | a fit | answers | peak memory |"
+        yield "|" + "---|" * (8 if gain else 7)
         for row in sorted(ranked, key=lambda row: -row["ranking"][group]["metrics"]["ndcg"]["mean"]):
             found = row["ranking"][group]["metrics"]
             costs = f"{row['fits']} | {_seconds(row['fit_seconds'])} | {_seconds(row['score_seconds'])} | {row['memory_peak']:,.0f} MiB"
