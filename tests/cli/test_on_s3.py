@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Command
 from tests.s3 import DUMMY, S3
 
 
+@pytest.mark.slow
 def test_the_whole_pipeline_runs_from_a_bucket_into_a_bucket(outfitter: Command, home: Path, tiny_shop: Path, s3: S3) -> None:
     files = sorted(tiny_shop.rglob("*.csv"))
     for path in files:
