@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     gate_margin: float = Field(0.05, gt=0, lt=1, description="Relative loss that a refresh, or one segment of users, may have.")
     gate_min_coverage: float = Field(0.5, ge=0, le=1, description="Catalogue coverage the challenger must keep, as a share of its rival's.")
     gate_max_ms: float = Field(20.0, gt=0, description="Milliseconds a user that the challenger may take to answer in batch.")
+    gate_max_mb: int = Field(4096, ge=1, description="MiB that the challenger's arrays may take.")
+    gate_max_popularity: float = Field(
+        0.1, ge=0, le=1, description="How much nearer to the most popular items the challenger's lists may be, as a share of the catalogue."
+    )
     gate_too_good: float = Field(0.6, gt=0, le=1, description="NDCG above which a result is taken for a leak and refused.")
     drift_sample: int = Field(100_000, ge=100, description="Rows a side that a drift report looks at.")
     drift_share: float = Field(0.3, gt=0, le=1, description="Share of drifted columns that makes the verdict 'drift'.")

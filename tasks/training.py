@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from models.base import Recipe
 from models.families import family
-from outfitter.evaluation.exam import Exam, Result, set_exam
+from outfitter.evaluation.exam import METRIC, Exam, Result, set_exam
 from outfitter.evaluation.leaks.report import LeakReport
 from outfitter.evaluation.leaks.suite import look_for_leaks
 from outfitter.evaluation.training import Material
@@ -19,7 +19,7 @@ from outfitter.lake import stages
 from outfitter.progress import report
 from outfitter.registry import promotion
 from outfitter.registry.candidates import BASELINES, Candidate, note_leaks, train_candidate
-from outfitter.registry.gate import METRIC, Decision
+from outfitter.registry.gate import Decision
 from outfitter.registry.promotion import Contest
 from tasks.fitting import shown
 from tasks.work import Work

@@ -20,6 +20,8 @@ from outfitter.lake.snapshot import Snapshot
 from outfitter.settings import Settings
 
 METRICS = metrics.RANKING
+METRIC = "ndcg"
+"""What chooses, and what the gate decides on."""
 PerUser = metrics.PerUser
 
 
@@ -48,13 +50,19 @@ class Exam:
 
 @dataclass(frozen=True)
 class Result:
-    """What one model scored in an exam: float64[n] a metric, in the order of the exam's users; ``shown`` int32[n, k] are keys of items."""
+    """What one model scored in an exam: float64[n] a metric, in the order of the exam's users; ``shown`` int32[n, k] are keys of items.
+
+    seconds: of answering, for all users; megabytes: MiB of the model's arrays; popularity: where the lists stand on average among the
+    model's items by how many had taken them, 0 the least popular, 1 the most.
+    """
 
     recipe: Recipe
     per_user: Mapping[str, PerUser]
     coverage: float
-    seconds: float  # of answering, for all users
+    seconds: float
     shown: NDArray[np.int32]
+    megabytes: float
+    popularity: float
 
     def mean(self, metric: str) -> float:
         return float(self.per_user[metric].mean())
@@ -103,4 +111,17 @@ def sit(exam: Exam, model: Recommender) -> Result:
     truth = exam.truth(items)
     per_user = {name: metric(shown, truth) for name, metric in METRICS.items()}
     coverage = metrics.coverage(shown, max(1, int(available.sum())))
-    return Result(Recipe.of(model), per_user, coverage, seconds, np.where(shown >= 0, items.keys[shown], -1))
+    keys = np.where(shown >= 0, items.keys[shown], -1)
+    return Result(Recipe.of(model), per_user, coverage, seconds, keys, _megabytes(model), _popularity(exam, items, shown))
+
+
+def _megabytes(model: Recommender) -> float:
+    return sum(array.nbytes for array in (model.prior, *model.arrays.values())) / 2**20
+
+
+def _popularity(exam: Exam, items: Catalogue, shown: NDArray[np.int32]) -> float:
+    taken = exam.events.filter("taken").select("user_key", "item_key").unique()
+    positions = items.positions(taken["item_key"].to_numpy())
+    takers = np.bincount(positions[positions >= 0], minlength=len(items.keys))
+    told = metrics.popularity_percentile(shown, takers)
+    return float(np.nanmean(told)) if np.isfinite(told).any() else 0.0  # of lists without anything in them

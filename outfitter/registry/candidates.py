@@ -26,7 +26,18 @@ BASELINES = (Popularity.name, RecentPopularity.name)
 """Always fitted: what goes live when nothing is, and what every challenger must beat."""
 FITTING = ("events", "repeat_purchases", "sellable_days", "training_cutoffs", "window_days", "list_length", "seed", "bootstrap_samples")
 CHECKING = ("leak_users",)
-GATING = ("gate_alpha", "gate_effect", "gate_power", "gate_min_users", "gate_margin", "gate_min_coverage", "gate_max_ms", "gate_too_good")
+GATING = (
+    "gate_alpha",
+    "gate_effect",
+    "gate_power",
+    "gate_min_users",
+    "gate_margin",
+    "gate_min_coverage",
+    "gate_max_ms",
+    "gate_max_mb",
+    "gate_max_popularity",
+    "gate_too_good",
+)
 
 
 @dataclass(frozen=True)

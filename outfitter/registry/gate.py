@@ -6,26 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from outfitter.evaluation.bootstrap import Interval, detectable_effect, difference, interval, users_needed
-from outfitter.evaluation.exam import PerUser, Result
+from outfitter.evaluation.bootstrap import Interval, detectable_effect, difference, users_needed
+from outfitter.evaluation.exam import METRIC, PerUser, Result
+from outfitter.evaluation.permutation import p_better
+from outfitter.registry.guardrails import Guardrail, Mask, guardrails
 from outfitter.settings import Settings
 
 Verdict = Literal["bootstrap", "promoted", "refreshed", "not better", "not enough evidence", "guardrail", "too good"]
 LIVE: tuple[Verdict, ...] = ("bootstrap", "promoted", "refreshed")
-METRIC = "ndcg"
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Guardrail:
-    """One thing a promotion must not break, and what was found."""
+class Comparison:
+    """The challenger beside one rival on the same users: the rival's mean, the paired gain in NDCG, and the p-value of sign flips."""
 
-    name: str
-    holds: bool
-    finding: str
+    rival: str
+    mean: float
+    gain: Interval
+    p: float
+
+    def shows_a_gain(self, alpha: float) -> bool:
+        """Both tests must say so: the bootstrap, whose interval is the figure to quote, and the permutation as a check on it."""
+        return self.gain.low > 0 and self.p <= alpha
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Decision:
     relative_gain: float | None = None
     detectable: float | None = None  # smallest relative gain these users could have shown
     guardrails: tuple[Guardrail, ...] = field(default=())
+    comparisons: tuple[Comparison, ...] = field(default=())  # the champion first
 
     @property
     def goes_live(self) -> bool:
@@ -57,15 +60,17 @@ def decide(
     """The verdict on a challenger that sat the same exam as the champion and the baselines.
 
     A new kind of model must be better than the champion and every baseline: the lower ``gate_alpha`` bound of the paired bootstrap above
-    zero. A refresh (the champion's own recipe on newer data) must not be worse by ``gate_margin``. Where that is not shown, the verdict
+    zero, and sign flips as sure. It must beat all of them, so no correction for their number is due (Berger, Multiparameter hypothesis
+    testing and acceptance sampling, 1982). A refresh (the champion's own recipe on newer data) must not be worse by ``gate_margin``.
+    Where that is not shown, the verdict
     says whether there were too few users to show a gain of ``gate_effect`` ("not enough evidence") or enough ("not better").
     """
     differences = challenger.per_user[METRIC] - champion.per_user[METRIC]
-    gain = interval(differences, settings.bootstrap_samples, settings.seed, settings.gate_alpha)
     power = _power(differences, champion.mean(METRIC), settings)
-    verdict, reason = _verdict(challenger, champion, baselines, gain, power, settings, refresh)
-    guardrails = _guardrails(challenger, champion, segments, settings)
-    broken = [rail for rail in guardrails if not rail.holds]
+    comparisons = tuple(compared(challenger, rival, settings) for rival in (champion, *baselines))
+    verdict, reason = _verdict(challenger, comparisons, len(differences), power, settings, refresh)
+    rails = guardrails(challenger, champion, segments, settings)
+    broken = [rail for rail in rails if not rail.holds]
     if verdict in LIVE and broken:
         verdict, reason = "guardrail", "; ".join(f"{rail.name}: {rail.finding}" for rail in broken)
     return Decision(
@@ -75,11 +80,19 @@ def decide(
         champion.recipe.model,
         len(differences),
         power.users if power else None,
-        gain,
-        gain.mean / champion.mean(METRIC) if power else None,
+        comparisons[0].gain,
+        comparisons[0].gain.mean / champion.mean(METRIC) if power else None,
         power.detectable if power else None,
-        guardrails,
+        rails,
+        comparisons,
     )
+
+
+def compared(challenger: Result, rival: Result, settings: Settings) -> Comparison:
+    """The challenger beside one rival that sat the same exam."""
+    now, before = challenger.per_user[METRIC], rival.per_user[METRIC]
+    gain = difference(now, before, settings.bootstrap_samples, settings.seed, settings.gate_alpha)
+    return Comparison(rival.recipe.model, rival.mean(METRIC), gain, p_better(now - before, settings.bootstrap_samples, settings.seed))
 
 
 @dataclass(frozen=True)
@@ -100,32 +113,39 @@ def _power(differences: PerUser, rival: float, settings: Settings) -> _Power | N
 
 
 def _verdict(
-    challenger: Result,
-    champion: Result,
-    baselines: Sequence[Result],
-    gain: Interval,
-    power: _Power | None,
-    settings: Settings,
-    refresh: bool,
+    challenger: Result, comparisons: Sequence[Comparison], users: int, power: _Power | None, settings: Settings, refresh: bool
 ) -> tuple[Verdict, str]:
-    users, rival = len(champion.per_user[METRIC]), champion.mean(METRIC)
-    shown = f"NDCG@{settings.list_length} {challenger.mean(METRIC):.4f} against {rival:.4f} on {users:,} users, difference {gain}"
-    if not (challenger.per_user[METRIC].any() or champion.per_user[METRIC].any()):
+    mean, champion = challenger.mean(METRIC), comparisons[0]
+    shown = f"NDCG@{settings.list_length} {mean:.4f} against {champion.mean:.4f} on {users:,} users, difference {champion.gain}"
+    if not (mean or champion.mean):
         return "not enough evidence", f"no model found anything that the {users:,} users of the test window took: nothing can be measured"
     if users < settings.gate_min_users:
         needed = power.users if power else settings.gate_min_users
         return "not enough evidence", f"{users:,} users acted in the test window, {needed:,} are needed{_limits(power)}"
-    if challenger.mean(METRIC) > settings.gate_too_good:
+    if mean > settings.gate_too_good:
         return "too good", f"{shown}: above {settings.gate_too_good:g}, which looks like a leak of the future into the features"
-    if not refresh:
-        return _against_baselines(challenger, baselines, settings, shown) if gain.low > 0 else _no_gain(gain, users, power, settings, shown)
-    if gain.low >= -settings.gate_margin * rival:
-        return "refreshed", f"not worse than before: {shown}"
-    return "not better", f"the refresh may be worse: {shown}"
+    return _refreshed(champion, settings, shown) if refresh else _promoted(comparisons, users, power, settings, shown)
 
 
-def _no_gain(gain: Interval, users: int, power: _Power | None, settings: Settings, shown: str) -> tuple[Verdict, str]:
-    if gain.high < 0 or (power and users >= power.users):
+def _refreshed(champion: Comparison, settings: Settings, shown: str) -> tuple[Verdict, str]:
+    held = champion.gain.low >= -settings.gate_margin * champion.mean
+    return ("refreshed", f"not worse than before: {shown}") if held else ("not better", f"the refresh may be worse: {shown}")
+
+
+def _promoted(comparisons: Sequence[Comparison], users: int, power: _Power | None, settings: Settings, shown: str) -> tuple[Verdict, str]:
+    champion, *baselines = comparisons
+    if not champion.shows_a_gain(settings.gate_alpha):
+        return _no_gain(champion, users, power, settings, shown)
+    for baseline in baselines:
+        if not baseline.shows_a_gain(settings.gate_alpha):
+            return "not better", f"not shown to be better than the baseline {baseline.rival} ({baseline.mean:.4f}); {shown}"
+    return "promoted", shown
+
+
+def _no_gain(champion: Comparison, users: int, power: _Power | None, settings: Settings, shown: str) -> tuple[Verdict, str]:
+    if champion.gain.low > 0:
+        return "not better", f"{shown}; but flipping signs at random does as well in {champion.p:.1%} of all cases"
+    if champion.gain.high < 0 or (power and users >= power.users):
         return "not better", shown
     if power is None:
         return "not enough evidence", f"{shown}; the champion found nothing, so how many users it takes cannot be told"
@@ -134,30 +154,3 @@ def _no_gain(gain: Interval, users: int, power: _Power | None, settings: Setting
 
 def _limits(power: _Power | None) -> str:
     return f"; only a gain of {power.detectable:.0%} or more could have been seen" if power and power.detectable else ""
-
-
-def _against_baselines(challenger: Result, baselines: Sequence[Result], settings: Settings, shown: str) -> tuple[Verdict, str]:
-    for baseline in baselines:
-        gain = difference(
-            challenger.per_user[METRIC], baseline.per_user[METRIC], settings.bootstrap_samples, settings.seed, settings.gate_alpha
-        )
-        if gain.low <= 0:
-            return "not better", f"not shown to be better than the baseline {baseline.recipe.model} ({baseline.mean(METRIC):.4f}); {shown}"
-    return "promoted", shown
-
-
-def _guardrails(challenger: Result, champion: Result, segments: Mapping[str, Mask], settings: Settings) -> tuple[Guardrail, ...]:
-    least = settings.gate_min_coverage * champion.coverage
-    milliseconds = 1000 * challenger.seconds / len(challenger.per_user[METRIC])
-    rails = [_segment(name, mask, challenger, champion, settings) for name, mask in segments.items() if mask.sum() > 1]
-    rails.append(Guardrail("coverage", challenger.coverage >= least, f"{challenger.coverage:.1%} of the sellable items, least {least:.1%}"))
-    rails.append(Guardrail("latency", milliseconds <= settings.gate_max_ms, f"{milliseconds:.2f} ms a user, most {settings.gate_max_ms:g}"))
-    return tuple(rails)
-
-
-def _segment(name: str, mask: Mask, challenger: Result, champion: Result, settings: Settings) -> Guardrail:
-    """A segment is harmed when the loss exceeds the margin and the interval says that it is no accident."""
-    now, before = challenger.per_user[METRIC][mask], champion.per_user[METRIC][mask]
-    change = difference(now, before, settings.bootstrap_samples, settings.seed, settings.gate_alpha)
-    harmed = change.high < 0 and change.mean < -settings.gate_margin * before.mean()
-    return Guardrail(f"segment '{name}'", not harmed, f"NDCG change {change} over {int(mask.sum()):,} users")

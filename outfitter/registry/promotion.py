@@ -16,14 +16,15 @@ from models.base import Recipe, Recommender
 from models.checkpoint import read
 from outfitter.errors import ModelError
 from outfitter.evaluation.bootstrap import Interval, interval
-from outfitter.evaluation.exam import METRICS, Exam, Result, sit
+from outfitter.evaluation.exam import METRIC, METRICS, Exam, Result, sit
 from outfitter.evaluation.inputs import catalogue, histories
 from outfitter.evaluation.leaks.report import LeakReport
 from outfitter.evaluation.training import Material, fit
 from outfitter.lake import stages
 from outfitter.lake.tables import Lake
 from outfitter.registry.candidates import BASELINES, Candidate, log_fitted, note_leaks
-from outfitter.registry.gate import METRIC, Decision, Guardrail, Mask, decide
+from outfitter.registry.gate import Comparison, Decision, decide
+from outfitter.registry.guardrails import Guardrail, Mask
 from outfitter.registry.versions import Registry, Version
 
 CHECKED_USERS = 1000
@@ -203,7 +204,9 @@ def read_decision(record: str) -> Decision:
     """A decision out of its JSON record."""
     told = json.loads(record)
     gain = Interval(**told["gain"]) if told["gain"] else None
-    return Decision(**{**told, "gain": gain, "guardrails": tuple(Guardrail(**rail) for rail in told["guardrails"])})
+    rails = tuple(Guardrail(**rail) for rail in told["guardrails"])
+    comparisons = tuple(Comparison(**{**one, "gain": Interval(**one["gain"])}) for one in told.get("comparisons", ()))
+    return Decision(**{**told, "gain": gain, "guardrails": rails, "comparisons": comparisons})
 
 
 def _make_version(contest: Contest, recipe: Recipe, decision: Decision, decision_id: str) -> str:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from models.base import Recipe
 from outfitter.evaluation.bootstrap import users_needed
 from outfitter.evaluation.exam import Result
-from outfitter.registry.gate import Decision, Guardrail, Mask, decide
+from outfitter.registry import gate as gate_module
+from outfitter.registry.gate import Decision, decide
+from outfitter.registry.guardrails import Guardrail, Mask
 from outfitter.registry.promotion import read_decision
 from outfitter.settings import Settings
 
@@ -34,8 +36,10 @@ def scores(users: int = USERS, seed: int = 0) -> Values:
     return np.where(rng.random(users) < 0.25, rng.uniform(0.2, 0.9, users), 0.0)
 
 
-def result(ndcg: Values, model: str = "item_knn", coverage: float = 0.5, seconds: float = 0.1) -> Result:
-    return Result(Recipe(model), {"ndcg": ndcg}, coverage, seconds, np.empty((len(ndcg), 0), np.int32))
+def result(
+    ndcg: Values, model: str = "item_knn", coverage: float = 0.5, seconds: float = 0.1, megabytes: float = 10, popularity: float = 0.6
+) -> Result:
+    return Result(Recipe(model), {"ndcg": ndcg}, coverage, seconds, np.empty((len(ndcg), 0), np.int32), megabytes, popularity)
 
 
 def gate(
@@ -160,6 +164,11 @@ def test_a_baseline_that_is_as_good_stops_a_challenger(settings: Settings) -> No
     better = result(scores() * 1.5, "recent_popularity")
     decision = gate(scores() * 1.2, scores(), settings, baselines=(result(scores() * 0.9, "popularity"), better))
     assert decision.verdict == "not better"
+    assert [(one.rival, one.gain.low > 0, one.p < 0.025) for one in decision.comparisons] == [
+        ("popularity", True, True),
+        ("popularity", True, True),
+        ("recent_popularity", False, False),
+    ]
     assert decision.reason.startswith("not shown to be better than the baseline recent_popularity")
     assert gate(scores() * 1.2, scores(), settings, baselines=(result(scores()),)).verdict == "promoted"
     assert gate(scores() * 1.2, scores(), settings, baselines=(result(scores() * 1.2),)).verdict == "not better"
@@ -197,7 +206,7 @@ def test_a_loss_within_the_margin_or_by_accident_does_no_harm(settings: Settings
 
 def test_nobody_and_one_user_make_no_segment(settings: Settings) -> None:
     decision = gate(scores() * 1.2, scores(), settings, segments=segment(none=[], one=[3], two=[3, 4]))
-    assert [rail.name for rail in decision.guardrails] == ["segment 'two'", "coverage", "latency"]
+    assert [rail.name for rail in decision.guardrails] == ["segment 'two'", "coverage", "popularity", "latency", "memory"]
 
 
 @pytest.mark.parametrize(("coverage", "verdict"), [(0.25, "promoted"), (0.249, "guardrail")])
@@ -212,6 +221,39 @@ def test_a_challenger_that_is_too_slow_is_stopped(settings: Settings, seconds: f
     decision = gate(result(scores() * 1.2, seconds=seconds), scores(), settings)
     assert decision.verdict == verdict
     assert broken(decision) == ([] if verdict == "promoted" else ["latency"])
+
+
+@pytest.mark.parametrize(("popularity", "verdict"), [(0.7, "promoted"), (0.71, "guardrail"), (0.0, "promoted")])
+def test_a_challenger_that_shows_what_everybody_buys_is_stopped(settings: Settings, popularity: float, verdict: str) -> None:
+    decision = gate(result(scores() * 1.2, popularity=popularity), scores(), settings)
+    assert decision.verdict == verdict
+    assert broken(decision) == ([] if verdict == "promoted" else ["popularity"])
+
+
+@pytest.mark.parametrize(("megabytes", "verdict"), [(4096.0, "promoted"), (4096.1, "guardrail")])
+def test_a_challenger_that_is_too_large_is_stopped(settings: Settings, megabytes: float, verdict: str) -> None:
+    decision = gate(result(scores() * 1.2, megabytes=megabytes), scores(), settings)
+    assert decision.verdict == verdict
+    assert broken(decision) == ([] if verdict == "promoted" else ["memory"])
+
+
+def test_each_of_many_segments_must_look_more_harmed_than_one_alone(settings: Settings) -> None:
+    """What one interval in forty shows by accident stops a promotion when it is the only segment, and not when it is one of forty."""
+    rng = np.random.default_rng(4)
+    before = scores()
+    now = before * 1.6
+    now[:400] = before[:400] * 0.9 + rng.normal(0, 0.09, 400) - 0.004
+    alone = gate(now, before, settings, segments=segment(new=range(400)))
+    others = {f"s{place}": range(400 + 40 * place, 440 + 40 * place) for place in range(40)}
+    among = gate(now, before, settings, segments=segment(new=range(400), **others))
+    assert (broken(alone), broken(among)) == (["segment 'new'"], [])
+
+
+def test_a_gain_that_sign_flips_do_not_see_is_none(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "p_better", lambda *_: 0.04)
+    decision = gate(scores() * 1.2, scores(), settings)
+    assert decision.verdict == "not better"
+    assert "flipping signs at random does as well in 4.0% of all cases" in decision.reason
 
 
 def test_a_guardrail_does_not_hide_that_nothing_was_gained(settings: Settings) -> None:

@@ -1,0 +1,30 @@
+"""Paired comparison by sign flips: a second opinion beside the bootstrap, exact where the two models are interchangeable."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 1 << 22
+"""Signs drawn at a time."""
+
+
+def p_better(differences: NDArray[np.float64], samples: int, seed: int) -> float:
+    """One-sided p-value of a mean of ``differences`` above 0, from ``samples`` random flips of their signs.
+
+    If it made no difference which model is called the challenger, each sign would be as likely as the other (Fisher, The design of
+    experiments, 1935, section 21; for retrieval: Smucker, Allan and Carterette, CIKM 2007). (1 + flips with a mean at least as high) /
+    (1 + flips), so never 0 (Phipson and Smyth, 2010). 1 where all differences are 0.
+    """
+    moved = differences[differences != 0]  # a 0 stays one whatever its sign
+    if not len(moved):
+        return 1.0
+    rng, observed = np.random.default_rng(seed), moved.sum()
+    rounding = 1e-12 * np.abs(moved).sum()
+    block = max(1, BLOCK // len(moved))
+    as_high = 0
+    for start in range(0, samples, block):
+        positive = rng.integers(0, 2, (min(block, samples - start), len(moved)), dtype=np.int8)
+        sums = 2 * (positive @ moved) - observed
+        as_high += int((sums >= observed - rounding).sum())
+    return (1 + as_high) / (1 + samples)
