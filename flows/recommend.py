@@ -12,6 +12,7 @@ from flows.train import ready_material
 from outfitter.lake.founding import facts
 from outfitter.progress import report
 from outfitter.registry.batches import open_batch, published
+from outfitter.registry.production import settle
 from outfitter.registry.promotion import require_champion
 from outfitter.registry.stories import story
 from tasks.artifacts import leave
@@ -24,6 +25,7 @@ def recommend(as_of: datetime | None = None, now: datetime | None = None) -> dic
     """Recommend to every user with the model in production."""
     with at_work(now) as work:
         material, moment = ready_material(work, as_of)
+        settle(work.lake, work.registry, work.now)
         batch = open_batch(material, require_champion(work.registry), moment)
         new = published(work.lake, batch.id) is None
         if new:

@@ -17,6 +17,7 @@ from outfitter.lake import stages
 from outfitter.progress import report
 from outfitter.registry.candidates import recipes, training_fingerprint
 from outfitter.registry.gate import Decision
+from outfitter.registry.production import settle
 from outfitter.registry.promotion import Contest, decided, learnt_until, recipe_of, refuse_the_past, require_champion
 from tasks.artifacts import leave
 from tasks.evaluation import analyse_errors
@@ -32,6 +33,7 @@ def train(as_of: datetime | None = None, now: datetime | None = None) -> dict[st
     """
     with at_work(now) as work:
         material, moment = ready_material(work, as_of)
+        settle(work.lake, work.registry, work.now)
         windows = Windows.before(moment, work.settings.window_days)
         print_ = training_fingerprint(material, windows)
         if (done := stages.find(work.lake, "train", print_)) is not None:

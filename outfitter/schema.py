@@ -165,6 +165,7 @@ BATCHES: Schema = {
 }
 PROMOTIONS: Schema = {
     "decision_id": STRING,
+    "sequence": pl.Int64(),  # in which order decisions were taken; the clock of a run is when it was due
     "decided_at": UTC_TIME,
     "snapshot_id": STRING,
     "verdict": STRING,

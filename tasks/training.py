@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from itertools import pairwise
+from datetime import datetime
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -50,12 +50,16 @@ def _tags(recipe: Recipe) -> list[str]:
 @task(name="set exams", cache_policy=NO_CACHE)
 def set_exams(material: Material, windows: Windows) -> tuple[Exam, Exam]:
     """The exam on the validation window, which chooses, and the one on the test window, which only the gate sees."""
-    cutoffs = (windows.validation_from, windows.test_from, windows.as_of)
-    validation, test = [
-        set_exam(material.snapshot, material.settings, asked, until, material.rows("user_features", asked))
-        for asked, until in pairwise(cutoffs)
-    ]
-    return validation, test
+    return _exam(material, windows.validation_from, windows.test_from), final_exam(material, windows)
+
+
+def final_exam(material: Material, windows: Windows) -> Exam:
+    """The exam on the test window."""
+    return _exam(material, windows.test_from, windows.as_of)
+
+
+def _exam(material: Material, asked: datetime, until: datetime) -> Exam:
+    return set_exam(material.snapshot, material.settings, asked, until, material.rows("user_features", asked))
 
 
 @task(name="search leaks", cache_policy=NO_CACHE)

@@ -16,6 +16,7 @@ import typer
 from outfitter import __version__
 from outfitter.cli.bench import bench
 from outfitter.cli.ledger import deliveries, quarantine
+from outfitter.cli.models import models
 from outfitter.cli.running import guarded, run_flow
 from outfitter.cli.sources import source
 
@@ -30,6 +31,7 @@ better, recommends to every user and watches for drift.
   outfitter run --source vibrent --path DIR     on real data
   outfitter synth --out DIR --drift 1           draw a shop of your own
   outfitter bench models --help                 compare models on a data set
+  outfitter models list                         what was trained and what is in production
 
 Everything it writes lies in OUTFITTER_HOME (default ./.outfitter). Settings: docs/settings.md. Exit codes: 0 done, 2 something to mend,
 1 a bug.
@@ -39,6 +41,7 @@ app.command()(deliveries)
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(source, name="source")
 app.add_typer(bench, name="bench")
+app.add_typer(models, name="models")
 
 Source = Annotated[str | None, typer.Option(help="Adapter that reads the input; 'outfitter source list' names them.")]
 Where = Annotated[

@@ -12,7 +12,19 @@ from outfitter.evaluation.permutation import p_better
 from outfitter.registry.guardrails import Guardrail, Mask, guardrails
 from outfitter.settings import Settings
 
-Verdict = Literal["bootstrap", "promoted", "refreshed", "not better", "not enough evidence", "guardrail", "too good"]
+Verdict = Literal[
+    "bootstrap",
+    "promoted",
+    "refreshed",
+    "not better",
+    "not enough evidence",
+    "guardrail",
+    "too good",
+    "by hand",
+    "rolled back",
+    "moved outside",
+]
+"""The last three are no gate's: see ``outfitter.registry.production``."""
 LIVE: tuple[Verdict, ...] = ("bootstrap", "promoted", "refreshed")
 
 

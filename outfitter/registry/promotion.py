@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,10 +24,10 @@ from outfitter.lake.tables import Lake
 from outfitter.registry.candidates import BASELINES, Candidate, log_fitted, note_leaks
 from outfitter.registry.gate import Comparison, Decision, decide
 from outfitter.registry.guardrails import Guardrail, Mask
+from outfitter.registry.production import write_down
 from outfitter.registry.versions import Registry, Version
 
 CHECKED_USERS = 1000
-STEPS = ("bootstrap", "challenge", "refresh")
 Judge = Callable[[], tuple[Decision, Recipe]]
 
 
@@ -90,7 +89,7 @@ def challenge(contest: Contest, candidates: Sequence[Candidate]) -> tuple[Decisi
     results: dict[str, Result] = {}
 
     def judge() -> tuple[Decision, Recipe]:
-        results["champion"] = sit(contest.exam, _champion_at(contest, champion))
+        results["champion"] = sit(contest.exam, as_it_was_then(contest, champion))
         results["challenger"] = sit(contest.exam, contest.fit(challenger, contest.exam.asked))
         results["baseline"] = sit(contest.exam, contest.fit(baseline, contest.exam.asked))
         refresh = challenger == recipe_of(champion)
@@ -113,7 +112,7 @@ def refresh(contest: Contest) -> Decision:
             return Decision("refreshed", f"the counts of {recipe.model} were brought up to date", recipe.model, recipe.model), recipe
         if _learnt_later(contest, champion):
             return _same_recipe(recipe), recipe
-        before, now = _champion_at(contest, champion), contest.fit(recipe, contest.exam.asked)
+        before, now = as_it_was_then(contest, champion), contest.fit(recipe, contest.exam.asked)
         settings = contest.material.settings
         return decide(sit(contest.exam, now), sit(contest.exam, before), [], segments(contest.exam), settings, refresh=True), recipe
 
@@ -154,15 +153,15 @@ def recipe_of(version: Version) -> Recipe:
     return Recipe(meta["model"], tuple(sorted(meta["params"].items())))
 
 
-def _champion_at(contest: Contest, champion: Version) -> Recommender:
-    """The champion as it may sit the exam: itself, or its recipe fitted up to the exam when it learnt later than that."""
-    if not _learnt_later(contest, champion):
-        return models.load(champion.path)
-    return contest.fit(recipe_of(champion), contest.exam.asked)
+def as_it_was_then(contest: Contest, version: Version) -> Recommender:
+    """A version as it may sit the exam: itself, or its recipe fitted up to the exam when it learnt later than that."""
+    if not _learnt_later(contest, version):
+        return models.load(version.path)
+    return contest.fit(recipe_of(version), contest.exam.asked)
 
 
-def _learnt_later(contest: Contest, champion: Version) -> bool:
-    return learnt_until(champion) > contest.exam.asked
+def _learnt_later(contest: Contest, version: Version) -> bool:
+    return learnt_until(version) > contest.exam.asked
 
 
 def _same_recipe(recipe: Recipe) -> Decision:
@@ -174,20 +173,17 @@ def _same_recipe(recipe: Recipe) -> Decision:
 def _settle(contest: Contest, step: str, judge: Judge) -> Decision:
     """Carry a decision out exactly once: a version, then its row in ``promotions`` (from there on it holds), then the alias.
 
-    A run that was killed after the row finds it, does not judge again, and only makes sure of the alias, unless a later step of the same
-    contest has moved it on.
+    A run that was killed after the row finds it and does not judge again; the alias was set right when the run began
+    (``outfitter.registry.production.settle``).
     """
     lake, decision_id = contest.material.snapshot.lake, contest.decision_id(step)
-    if (known := decided(lake, decision_id)) is None:
-        decision, recipe = judge()
-        version = _make_version(contest, recipe, decision, decision_id) if decision.goes_live else None
-        _write_down(contest, decision_id, decision, version)
-        known = decision, version
-    decision, version_name = known
-    later = STEPS[STEPS.index(step) + 1 :]
-    overtaken = any(found[1] for name in later if (found := decided(lake, contest.decision_id(name))))
-    if version_name is not None and not overtaken:
-        contest.registry.promote(version_name)
+    if (known := decided(lake, decision_id)) is not None:
+        return known[0]
+    decision, recipe = judge()
+    version = _make_version(contest, recipe, decision, decision_id) if decision.goes_live else None
+    write_down(lake, decision_id, decision, version, contest.material.snapshot.id, contest.at)
+    if version is not None:
+        contest.registry.promote(version, decision_id)
     return decision
 
 
@@ -236,24 +232,3 @@ def _refuse_broken(contest: Contest, model: Recommender) -> None:
         raise ModelError(
             f"{model.name}, fitted through {contest.exam.until:%Y-%m-%d}, does not give {k} items with finite scores to every user"
         )
-
-
-def _write_down(contest: Contest, decision_id: str, decision: Decision, version: str | None) -> None:
-    row: dict[str, list[Any]] = {
-        "decision_id": [decision_id],
-        "decided_at": [contest.at],
-        "snapshot_id": [contest.material.snapshot.id],
-        "verdict": [decision.verdict],
-        "reason": [decision.reason],
-        "challenger": [decision.challenger],
-        "champion": [decision.champion],
-        "version": [version],
-        "record": [json.dumps(decision.record(), default=_plain)],
-    }
-    contest.material.snapshot.lake.append("promotions", pl.DataFrame(row), transaction=decision_id)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in a decision record")

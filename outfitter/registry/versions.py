@@ -13,6 +13,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.entities import Metric, Run
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
@@ -30,6 +31,8 @@ from outfitter.settings import Settings
 REGISTERED = "outfitter"
 EXPERIMENT = "outfitter"
 CHAMPION = "champion"
+CARRIED_OUT = "outfitter.decision"  # a tag of the registered model: the row of ``promotions`` that its alias carries out
+MOST_VERSIONS = 10_000
 CARD = "model_card.md"
 NO_SUCH_ALIAS = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE))  # no model yet; no alias yet
 NEEDED = ("implicit", "mlflow", "numba", "numpy", "pandas", "safetensors", "scipy", "torch")
@@ -138,9 +141,32 @@ class Registry:
         found = self.client.search_model_versions(f"name = '{REGISTERED}' and tags.`{tag}` = '{value}'")
         return self._version(found[0]) if found else None
 
-    def promote(self, version: str) -> None:
-        """Point the alias ``champion`` at a version."""
+    def promote(self, version: str, decision_id: str) -> None:
+        """Point the alias ``champion`` at a version, and then say which decision that carries out."""
         self.client.set_registered_model_alias(REGISTERED, CHAMPION, version)
+        self.client.set_registered_model_tag(REGISTERED, CARRIED_OUT, decision_id)
+
+    def carried_out(self) -> str | None:
+        """The decision that the alias last carried out; None before the first."""
+        found = self.client.search_registered_models(f"name = '{REGISTERED}'")
+        return found[0].tags.get(CARRIED_OUT) if found else None
+
+    def version(self, number: str) -> Version:
+        """A registered version. Raises ModelError when there is none of that number, or its artifact is gone."""
+        return self._version(self._registered(number))
+
+    def all_versions(self) -> list[ModelVersion]:
+        """Every registered version as MLflow tells of it, the newest first."""
+        found = self.client.search_model_versions(f"name = '{REGISTERED}'", max_results=MOST_VERSIONS)
+        return sorted(found, key=lambda one: -int(one.version))
+
+    def _registered(self, number: str) -> ModelVersion:
+        try:
+            return self.client.get_model_version(REGISTERED, number)
+        except MlflowException as error:
+            if error.error_code in NO_SUCH_ALIAS:
+                raise ModelError(f"there is no version '{number}'", "'outfitter models list' shows all there are.") from error
+            raise
 
     def champion(self) -> Version | None:
         """The version in production, or None before the first."""

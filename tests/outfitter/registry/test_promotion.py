@@ -17,11 +17,13 @@ from models.base import Recipe
 from models.topk import TopK
 from outfitter.errors import ModelError
 from outfitter.evaluation.bootstrap import Interval
-from outfitter.registry import promotion
+from outfitter.registry import production, promotion
 from outfitter.registry.candidates import Candidate
 from outfitter.registry.gate import Decision
+from outfitter.registry.production import settle
 from outfitter.registry.promotion import best, bootstrap, challenge, recipe_of, refresh, require_champion, segments
 from outfitter.registry.versions import REGISTERED, Registry
+from tests.outfitter.lake.frames import NOW
 from tests.outfitter.registry.conftest import Trained, opened
 
 PROMOTED = Decision("promoted", "because a test says so", "item_knn", "recent_popularity")
@@ -36,7 +38,7 @@ def versions(trained: Trained) -> int:
 
 
 def rows(trained: Trained) -> list[tuple[Any, ...]]:
-    table = trained.material.snapshot.lake.read("promotions").sort("decided_at", "version")
+    table = trained.material.snapshot.lake.read("promotions").sort("sequence")
     return table.select("verdict", "challenger", "champion", "version").rows()
 
 
@@ -92,7 +94,7 @@ def _die(*_: Any, **__: Any) -> Any:
     raise KilledError
 
 
-@pytest.mark.parametrize(("target", "name"), [(Registry, "log"), (Registry, "register"), (promotion, "_write_down"), (Registry, "promote")])
+@pytest.mark.parametrize(("target", "name"), [(Registry, "log"), (Registry, "register"), (promotion, "write_down"), (Registry, "promote")])
 def test_a_killed_run_is_finished_once(trained: Trained, monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(target, name, _die)
@@ -100,6 +102,7 @@ def test_a_killed_run_is_finished_once(trained: Trained, monkeypatch: pytest.Mon
             bootstrap(trained.contest(), trained.candidates)
     assert trained.registry.champion() is None
     again = opened(trained.material.settings.home, trained)
+    settle(again.material.snapshot.lake, again.registry, NOW)
     decision = bootstrap(again.contest(), again.candidates)
     assert (len(rows(again)), versions(again)) == (1, 1)
     assert recipe_of(require_champion(again.registry)).model == decision.challenger
@@ -122,7 +125,7 @@ def test_a_challenger_without_evidence_changes_nothing(trained: Trained) -> None
     assert (decision.challenger, decision.champion) == ("item_knn", was)
     assert require_champion(trained.registry) == before
     assert versions(trained) == 1
-    assert set(rows(trained)) == {("not enough evidence", "item_knn", was, None), ("bootstrap", was, None, before.version)}
+    assert rows(trained) == [("bootstrap", was, None, before.version), ("not enough evidence", "item_knn", was, None)]
     assert results["challenger"].recipe.model == "item_knn"
 
 
@@ -169,7 +172,7 @@ def test_a_champion_that_learnt_before_the_exam_sits_it_itself(trained: Trained,
     contest = trained.contest()
     fitted: list[str] = []
     monkeypatch.setattr(promotion, "fit", lambda recipe, *_: fitted.append(recipe.model) or pytest.fail("the champion was fitted again"))
-    model = promotion._champion_at(contest, require_champion(trained.registry))
+    model = promotion.as_it_was_then(contest, require_champion(trained.registry))
     assert datetime.fromisoformat(model.fit_until) == contest.exam.asked
     assert fitted == []
 
@@ -286,6 +289,6 @@ def test_a_refit_that_cannot_answer_never_goes_live(
 
 
 def test_a_record_takes_numbers_and_nothing_else(tmp_path: Path) -> None:
-    assert promotion._plain(np.float32(0.5)) == 0.5
+    assert production._plain(np.float32(0.5)) == 0.5
     with pytest.raises(TypeError, match="PosixPath has no place in a decision record"):
-        promotion._plain(tmp_path)
+        production._plain(tmp_path)

@@ -93,7 +93,7 @@ def test_the_champion_is_whoever_the_alias_names(trained: Trained) -> None:
     one, other = logged(trained, "item_knn"), logged(trained, "popularity")
     assert trained.registry.champion() is None
     for version in (one, other, one):
-        trained.registry.promote(version.version)
+        trained.registry.promote(version.version, "a decision")
         assert Registry(trained.material.settings).champion() == version
 
 
@@ -137,7 +137,7 @@ def test_every_process_uses_the_same_experiment(trained: Trained) -> None:
 @pytest.mark.parametrize("k", [None, 3])
 def test_the_pyfunc_gives_the_lists_of_the_artifact(trained: Trained, k: int | None) -> None:
     version = logged(trained, "item_knn")
-    trained.registry.promote(version.version)
+    trained.registry.promote(version.version, "a decision")
     loaded = mlflow.pyfunc.load_model("models:/outfitter@champion")
     model = models.load(version.path)
     users = [list(model.item_ids[:2]), [], [model.item_ids[7], "never seen", model.item_ids[4]], ["never seen"]]

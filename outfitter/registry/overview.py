@@ -1,0 +1,85 @@
+"""The registered versions in figures: what each is, what it scored, and when it was in production; and two of them on the same users."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from outfitter.evaluation.exam import METRIC, Result, sit
+from outfitter.lake.tables import Lake
+from outfitter.registry.gate import compared
+from outfitter.registry.production import Move, history
+from outfitter.registry.promotion import Contest, as_it_was_then
+from outfitter.registry.versions import CARD, Registry, Version
+
+
+def overview(lake: Lake, registry: Registry) -> list[dict[str, Any]]:
+    """A row a version, the newest first."""
+    champion, moves = registry.champion(), _moves(lake)
+    live = champion.version if champion else None
+    return [_row(registry, str(one.version), str(one.run_id), dict(one.tags), moves, live) for one in registry.all_versions()]
+
+
+def details(lake: Lake, registry: Registry, version: Version) -> dict[str, Any]:
+    """The row of one version, with its model card and all that was decided on it."""
+    champion, moves = registry.champion(), _moves(lake)
+    row = _row(registry, version.version, version.run_id, dict(version.tags), moves, champion.version if champion else None)
+    return {**row, "moves": [asdict(one) for one in moves[version.version]], "card": registry.read_text(version.run_id, CARD)}
+
+
+def side_by_side(contest: Contest, one: Version, other: Version) -> dict[str, Any]:
+    """Both on the users of the contest's exam, each as it was when the exam asks; ``gain`` is that of the second on the first.
+
+    A version that has learnt from later than that is fitted again up to then, by its own recipe.
+    """
+    results = [sit(contest.exam, as_it_was_then(contest, version)) for version in (one, other)]
+    comparison = compared(results[1], results[0], contest.material.settings)
+    return {
+        "asked": contest.exam.asked.isoformat(),
+        "until": contest.exam.until.isoformat(),
+        "users": len(contest.exam.users),
+        "k": contest.material.settings.list_length,
+        "versions": [{"version": version.version, **_scores(result)} for version, result in zip((one, other), results, strict=True)],
+        "gain": asdict(comparison.gain),
+        "p": comparison.p,
+        "overlap": overlap(results[0].shown, results[1].shown),
+    }
+
+
+def overlap(one: Any, other: Any) -> float:
+    """The mean share of a user's list, int[n, k] keys with -1 for nothing, that stands in the other list as well."""
+    both = (one[:, :, None] == other[:, None, :]) & (one >= 0)[:, :, None]
+    return float((both.any(axis=2).sum(axis=1) / np.maximum((one >= 0).sum(axis=1), 1)).mean())
+
+
+def _scores(result: Result) -> dict[str, Any]:
+    means = {metric: result.mean(metric) for metric in result.per_user}
+    rest = {"coverage": result.coverage, "popularity": result.popularity, "megabytes": result.megabytes}
+    return {"model": result.recipe.model, **means, **rest, "milliseconds_a_user": 1000 * result.seconds / len(result.per_user[METRIC])}
+
+
+def _moves(lake: Lake) -> dict[str, list[Move]]:
+    moves = defaultdict(list)
+    for move in history(lake):
+        moves[move.version].append(move)
+    return moves
+
+
+def _row(
+    registry: Registry, version: str, run_id: str, tags: dict[str, str], moves: dict[str, list[Move]], live: str | None
+) -> dict[str, Any]:
+    run = registry.run(run_id)
+    metrics = {name: value for name, value in run.data.metrics.items() if name.startswith(METRIC)}
+    return {
+        "version": version,
+        "model": run.data.params.get("model"),
+        "in_production": version == live,
+        "decisions": [f"{one.decided_at:%Y-%m-%d %H:%M} {one.verdict}" for one in moves[version]],
+        "learnt_until": run.data.tags.get("outfitter.fit_until"),
+        "snapshot": tags.get("outfitter.snapshot"),
+        "metrics": metrics,
+        "run_id": run_id,
+    }

@@ -1,0 +1,99 @@
+"""What is in production and how it got there: every move of the alias ``champion`` has its row in ``promotions``, whoever made it.
+
+A row is written first, and holds from then on; the alias follows, and a tag on the registered model names the row that it carries out.
+So a killed run leaves one of two states: the tag is behind the rows, and the alias is moved to where the newest row says; or both agree,
+and an alias that points elsewhere was moved by hand, in MLflow's page or by its API, which gets a row of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from outfitter.errors import ModelError
+from outfitter.lake import stages
+from outfitter.lake.tables import Lake
+from outfitter.registry.gate import Decision
+from outfitter.registry.versions import Registry, Version
+
+By = Literal["by hand", "rolled back", "moved outside"]
+"""Verdicts that no gate gave: ``outfitter models promote`` and ``rollback``, and an alias that was moved without Outfitter."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One row of the history: since when a version is in production, and why."""
+
+    decision_id: str
+    decided_at: datetime
+    verdict: str
+    reason: str
+    version: str
+
+
+def history(lake: Lake) -> list[Move]:
+    """What was in production, oldest first; decisions that changed nothing are left out."""
+    rows = lake.scan("promotions").filter(pl.col("version").is_not_null()).sort("sequence").collect()
+    return [Move(**row) for row in rows.select("decision_id", "decided_at", "verdict", "reason", "version").iter_rows(named=True)]
+
+
+def write_down(lake: Lake, decision_id: str, decision: Decision, version: str | None, snapshot_id: str | None, at: datetime) -> None:
+    """Append a decision; one that is there already is left alone. From here on it holds."""
+    row: dict[str, list[Any]] = {
+        "decision_id": [decision_id],
+        "sequence": [lake.scan("promotions").select(pl.len()).collect().item()],
+        "decided_at": [at],
+        "snapshot_id": [snapshot_id],
+        "verdict": [decision.verdict],
+        "reason": [decision.reason],
+        "challenger": [decision.challenger],
+        "champion": [decision.champion],
+        "version": [version],
+        "record": [json.dumps(decision.record(), default=_plain)],
+    }
+    lake.append("promotions", pl.DataFrame(row), transaction=decision_id)
+
+
+def settle(lake: Lake, registry: Registry, at: datetime) -> Move | None:
+    """Carry out the newest row where a killed run did not, or write down what was moved without one; returns what is in production."""
+    moves, champion = history(lake), registry.champion()
+    newest = moves[-1] if moves else None
+    if newest is not None and registry.carried_out() != newest.decision_id:
+        registry.promote(newest.version, newest.decision_id)
+        return newest
+    if champion is None or (newest is not None and champion.version == newest.version):
+        return newest
+    before = f"version {newest.version}" if newest else "nothing"
+    return move(lake, registry, champion, "moved outside", f"the alias was moved from {before} without Outfitter", at)
+
+
+def move(lake: Lake, registry: Registry, version: Version, verdict: By, reason: str, at: datetime) -> Move:
+    """Put a registered version into production without a gate, and write down who did and why. Doing it again changes nothing."""
+    number = lake.scan("promotions").select(pl.len()).collect().item()
+    decision_id = stages.fingerprint("move", number=number, version=version.version, verdict=verdict)
+    run = registry.run(version.run_id)
+    before = registry.champion()
+    decision = Decision(verdict, reason, run.data.params["model"], registry.run(before.run_id).data.params["model"] if before else None)
+    write_down(lake, decision_id, decision, version.version, version.tags.get("outfitter.snapshot"), at)
+    registry.promote(version.version, decision_id)
+    return Move(decision_id, at, verdict, reason, version.version)
+
+
+def before_last(lake: Lake) -> str:
+    """The version that was in production before the present one. Raises ModelError when there was none."""
+    moves = history(lake)
+    earlier = [one.version for one in moves if moves and one.version != moves[-1].version]
+    if not earlier:
+        raise ModelError("there is no earlier version to go back to", "'outfitter models list' shows all there are; name one with --to.")
+    return earlier[-1]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in a decision record")

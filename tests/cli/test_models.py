@@ -1,0 +1,84 @@
+"""``outfitter models``: what was trained, two versions compared, and what is in production put there and taken back by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import Call, one_clear_error
+from tests.conftest import Outcome
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory, together: Callable[..., list[Outcome]], tiny_shop: Path) -> dict[str, Outcome]:
+    home = tmp_path_factory.mktemp("models") / "home"
+    calls: dict[str, tuple[str | Path, ...]] = {
+        "too early": ("models", "list"),
+        "run": ("run", "--path", tiny_shop, "--json"),
+        "nowhere to go": ("models", "rollback", "--reason", "a whim"),
+        "another": ("train", "--json"),
+        "list": ("models", "list", "--json"),
+        "table": ("models", "list"),
+        "show": ("models", "show", "1"),
+        "compare": ("models", "compare", "1", "2", "--json"),
+        "compared": ("models", "compare", "1", "2"),
+        "no such": ("models", "promote", "7", "--reason", "it must be good"),
+        "promote": ("models", "promote", "1", "--reason", "the buyers ask for it", "--json"),
+        "already": ("models", "promote", "1", "--reason", "once more"),
+        "recommend": ("recommend", "--json"),
+        "rollback": ("models", "rollback", "--reason", "they changed their minds"),
+        "after": ("models", "list", "--json"),
+    }
+    variables = {"another": {"OUTFITTER_GATE_ALPHA": "0.49", "OUTFITTER_GATE_MIN_USERS": "30"}, "compare": {"OUTFITTER_GATE_ALPHA": "0.1"}}
+    outcomes = together([Call(home, words, {"COLUMNS": "160", **variables.get(name, {})}) for name, words in calls.items()])
+    return dict(zip(calls, outcomes, strict=True))
+
+
+def test_before_the_first_ingest_there_is_nothing_to_list(told: dict[str, Outcome]) -> None:
+    assert "Run 'outfitter ingest'" in one_clear_error(told["too early"])
+
+
+def test_every_version_is_listed_with_its_scores_and_decisions(told: dict[str, Outcome]) -> None:
+    newest, first = told["list"].result
+    assert [newest["version"], first["version"]] == ["2", "1"]
+    assert (newest["in_production"], first["in_production"]) == (True, False)
+    assert first["decisions"][0].endswith("bootstrap")
+    assert first["metrics"]["ndcg_at_12_low"] <= first["metrics"]["ndcg_at_12"] <= first["metrics"]["ndcg_at_12_high"]
+    assert "in production" in told["table"].stdout
+    assert newest["model"] in told["table"].stdout
+
+
+def test_a_version_is_shown_with_its_card_and_its_decisions(told: dict[str, Outcome]) -> None:
+    assert told["show"].code == 0, told["show"].stderr
+    assert "bootstrap: nothing was in production" in told["show"].stdout
+    assert "Limits" in told["show"].stdout
+
+
+def test_two_versions_meet_on_the_same_users(told: dict[str, Outcome]) -> None:
+    found = told["compare"].result
+    first, second = found["versions"]
+    assert found["gain"]["mean"] == pytest.approx(second["ndcg"] - first["ndcg"])
+    assert 0 < found["p"] <= 1
+    assert 0 <= found["overlap"] <= 1
+    assert found["users"] > 10
+    assert f"version 2: {second['model']}" in told["compared"].stdout
+
+
+def test_a_version_goes_into_production_by_hand_and_is_what_recommends(told: dict[str, Outcome]) -> None:
+    assert told["promote"].result == {"version": "1", "verdict": "by hand", "reason": "the buyers ask for it", "before": "2"}
+    assert told["recommend"].result["model_version"] == "1"
+    assert "version 2 is in production, in place of version 1" in told["rollback"].stdout
+    newest, first = told["after"].result
+    assert newest["in_production"]
+    assert newest["decisions"][-1].endswith("rolled back")
+    assert first["decisions"][-1].endswith("by hand")
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [("no such", "there is no version '7'"), ("already", "version 1 is in production already"), ("nowhere to go", "no earlier version")],
+)
+def test_what_cannot_be_done_is_told(told: dict[str, Outcome], call: str, expected: str) -> None:
+    assert expected in one_clear_error(told[call])
