@@ -18,7 +18,8 @@ from outfitter.progress import report
 from outfitter.registry.candidates import recipes, training_fingerprint
 from outfitter.registry.gate import Decision
 from outfitter.registry.production import settle
-from outfitter.registry.promotion import Contest, decided, learnt_until, recipe_of, refuse_the_past, require_champion
+from outfitter.registry.promotion import Contest, learnt_until, page_of, recipe_of, refuse_the_past, require_champion
+from outfitter.registry.records import decided
 from tasks.artifacts import leave
 from tasks.evaluation import analyse_errors
 from tasks.training import bootstrap, fit_all, gate, refresh, search_leaks, set_exams
@@ -79,7 +80,8 @@ def _train(work: Work, material: Material, windows: Windows, print_: str) -> dic
         decisions.append(bootstrap(contest, candidates))
     decision, _ = gate(contest, candidates)
     decisions.append(decision)
-    if not decision.goes_live and _stale(work, windows):
+    refreshed = not decision.goes_live and _stale(work, windows)
+    if refreshed:
         decisions.append(refresh(contest))
     return {
         "snapshot": material.snapshot.id,
@@ -88,6 +90,7 @@ def _train(work: Work, material: Material, windows: Windows, print_: str) -> dic
         "leaks": leaks.record(),
         "error_analysis": errors,
         "decisions": [d.record() for d in decisions],
+        "decision_page": str(page_of(work.settings, contest.decision_id("refresh" if refreshed else "challenge"))),
         "champion": _in_production(work),
     }
 
@@ -111,7 +114,8 @@ def _leave(outputs: dict[str, Any]) -> None:
     table = f"| model | NDCG | MLflow run |\n|---|---|---|\n{scores}"
     decisions = {d["verdict"]: d["reason"] for d in outputs["decisions"]}
     leaks = LeakReport.of(outputs["leaks"])
-    facts = {"in production": outputs["champion"]["model"], "leaks": leaks.line, "error analysis": outputs["error_analysis"], **decisions}
+    facts = {"in production": outputs["champion"]["model"], "leaks": leaks.line, "error analysis": outputs["error_analysis"]}
+    facts |= {"decision": outputs["decision_page"], **decisions}
     leave("train", "Trained and compared", facts, f"{table}\n\n{leaks.markdown()}")
 
 

@@ -130,6 +130,7 @@ def _where(result: dict[str, Any], settings: Settings) -> RenderableType:
     rows = {
         "data docs": result["ingest"]["data_docs"],
         "error analysis": result["train"]["error_analysis"],
+        "decision": result["train"]["decision_page"],
         "drift report": result["monitor"]["report"],
         "Prefect UI": f"PREFECT_HOME={settings.home / 'prefect'} DO_NOT_TRACK=true {programs}/prefect server start",
         "MLflow UI": f"{programs}/mlflow ui --backend-store-uri {settings.tracking_uri}",

@@ -36,7 +36,9 @@ class Interval:
 
 
 def resampled_means(values: Values, samples: int, seed: int) -> Values:
-    """float64[samples]: the mean of each resample of the n values with replacement."""
+    """float64[samples]: the mean of each resample of the n values with replacement. Raises ModelError when there are none."""
+    if not len(values):
+        raise ModelError("the mean of nobody has no interval")
     rng = np.random.default_rng(seed)
     block = max(1, BLOCK // len(values))
     sizes = [min(block, samples - start) for start in range(0, samples, block)]
@@ -50,9 +52,12 @@ def interval(values: Values, samples: int, seed: int, alpha: float = 0.025, clus
     """
     if clusters is not None:
         return intervals(values[:, None], samples, seed, alpha, clusters)[0]
-    if not len(values):
-        raise ModelError("the mean of nobody has no interval")
-    low, high = np.quantile(resampled_means(values, samples, seed), [alpha, 1 - alpha])
+    return interval_of(values, resampled_means(values, samples, seed), alpha)
+
+
+def interval_of(values: Values, means: Values, alpha: float = 0.025) -> Interval:
+    """The mean of ``values`` between the quantiles of resampled ``means`` that were drawn before."""
+    low, high = np.quantile(means, [alpha, 1 - alpha])
     return Interval(float(values.mean()), float(low), float(high))
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from outfitter.evaluation.bootstrap import Interval, detectable_effect, difference, users_needed
+from outfitter.evaluation.bootstrap import Interval, detectable_effect, interval_of, resampled_means, users_needed
 from outfitter.evaluation.exam import METRIC, PerUser, Result
 from outfitter.evaluation.permutation import p_better
+from outfitter.evaluation.report.density import Density
 from outfitter.registry.guardrails import Guardrail, Mask, guardrails
 from outfitter.settings import Settings
 
@@ -30,12 +31,16 @@ LIVE: tuple[Verdict, ...] = ("bootstrap", "promoted", "refreshed")
 
 @dataclass(frozen=True)
 class Comparison:
-    """The challenger beside one rival on the same users: the rival's mean, the paired gain in NDCG, and the p-value of sign flips."""
+    """The challenger beside one rival on the same users: the rival's mean, the paired gain in NDCG, and the p-value of sign flips.
+
+    resamples: where the gain lies when the users are drawn again, for a picture.
+    """
 
     rival: str
     mean: float
     gain: Interval
     p: float
+    resamples: Density | None = None
 
     def shows_a_gain(self, alpha: float) -> bool:
         """Both tests must say so: the bootstrap, whose interval is the figure to quote, and the permutation as a check on it."""
@@ -102,9 +107,10 @@ def decide(
 
 def compared(challenger: Result, rival: Result, settings: Settings) -> Comparison:
     """The challenger beside one rival that sat the same exam."""
-    now, before = challenger.per_user[METRIC], rival.per_user[METRIC]
-    gain = difference(now, before, settings.bootstrap_samples, settings.seed, settings.gate_alpha)
-    return Comparison(rival.recipe.model, rival.mean(METRIC), gain, p_better(now - before, settings.bootstrap_samples, settings.seed))
+    gained = challenger.per_user[METRIC] - rival.per_user[METRIC]
+    means = resampled_means(gained, settings.bootstrap_samples, settings.seed)
+    gain, p = interval_of(gained, means, settings.gate_alpha), p_better(gained, settings.bootstrap_samples, settings.seed)
+    return Comparison(rival.recipe.model, rival.mean(METRIC), gain, p, Density.of(means))
 
 
 @dataclass(frozen=True)

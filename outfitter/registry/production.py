@@ -7,18 +7,17 @@ and an alias that points elsewhere was moved by hand, in MLflow's page or by its
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import polars as pl
 
 from outfitter.errors import ModelError
 from outfitter.lake import stages
 from outfitter.lake.tables import Lake
 from outfitter.registry.gate import Decision
+from outfitter.registry.records import write_down
 from outfitter.registry.versions import Registry, Version
 
 By = Literal["by hand", "rolled back", "moved outside"]
@@ -40,23 +39,6 @@ def history(lake: Lake) -> list[Move]:
     """What was in production, oldest first; decisions that changed nothing are left out."""
     rows = lake.scan("promotions").filter(pl.col("version").is_not_null()).sort("sequence").collect()
     return [Move(**row) for row in rows.select("decision_id", "decided_at", "verdict", "reason", "version").iter_rows(named=True)]
-
-
-def write_down(lake: Lake, decision_id: str, decision: Decision, version: str | None, snapshot_id: str | None, at: datetime) -> None:
-    """Append a decision; one that is there already is left alone. From here on it holds."""
-    row: dict[str, list[Any]] = {
-        "decision_id": [decision_id],
-        "sequence": [lake.scan("promotions").select(pl.len()).collect().item()],
-        "decided_at": [at],
-        "snapshot_id": [snapshot_id],
-        "verdict": [decision.verdict],
-        "reason": [decision.reason],
-        "challenger": [decision.challenger],
-        "champion": [decision.champion],
-        "version": [version],
-        "record": [json.dumps(decision.record(), default=_plain)],
-    }
-    lake.append("promotions", pl.DataFrame(row), transaction=decision_id)
 
 
 def settle(lake: Lake, registry: Registry, at: datetime) -> Move | None:
@@ -91,9 +73,3 @@ def before_last(lake: Lake) -> str:
     if not earlier:
         raise ModelError("there is no earlier version to go back to", "'outfitter models list' shows all there are; name one with --to.")
     return earlier[-1]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in a decision record")

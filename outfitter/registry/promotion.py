@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 import models
 from models.base import Recipe, Recommender
 from models.checkpoint import read
 from outfitter.errors import ModelError
-from outfitter.evaluation.bootstrap import Interval, interval
+from outfitter.evaluation.bootstrap import interval
 from outfitter.evaluation.exam import METRIC, METRICS, Exam, Result, sit
 from outfitter.evaluation.inputs import catalogue, histories
 from outfitter.evaluation.leaks.report import LeakReport
 from outfitter.evaluation.training import Material, fit
 from outfitter.lake import stages
-from outfitter.lake.tables import Lake
 from outfitter.registry.candidates import BASELINES, Candidate, log_fitted, note_leaks
-from outfitter.registry.gate import Comparison, Decision, decide
-from outfitter.registry.guardrails import Guardrail, Mask
-from outfitter.registry.production import write_down
+from outfitter.registry.decision_page import decision_page
+from outfitter.registry.gate import Decision, decide
+from outfitter.registry.guardrails import Mask
+from outfitter.registry.records import as_json, decided, write_down
 from outfitter.registry.versions import Registry, Version
+from outfitter.settings import Settings
 
 CHECKED_USERS = 1000
 Judge = Callable[[], tuple[Decision, Recipe]]
@@ -79,7 +79,7 @@ def bootstrap(contest: Contest, candidates: Sequence[Candidate]) -> Decision:
         reason = f"nothing was in production; {chosen.recipe.model} is the best popularity model on the validation window"
         return Decision("bootstrap", reason, chosen.recipe.model), chosen.recipe
 
-    return _settle(contest, "bootstrap", judge)
+    return _settle(contest, "bootstrap", judge, best(candidates, BASELINES).run_id)
 
 
 def challenge(contest: Contest, candidates: Sequence[Candidate]) -> tuple[Decision, dict[str, Result]]:
@@ -99,7 +99,8 @@ def challenge(contest: Contest, candidates: Sequence[Candidate]) -> tuple[Decisi
         decision = decide(results["challenger"], results["champion"], rivals, segments(contest.exam), contest.material.settings, refresh)
         return decision, challenger
 
-    return _settle(contest, "challenge", judge), results
+    run_id = next(candidate.run_id for candidate in candidates if candidate.recipe == challenger)
+    return _settle(contest, "challenge", judge, run_id), results
 
 
 def refresh(contest: Contest) -> Decision:
@@ -116,7 +117,7 @@ def refresh(contest: Contest) -> Decision:
         settings = contest.material.settings
         return decide(sit(contest.exam, now), sit(contest.exam, before), [], segments(contest.exam), settings, refresh=True), recipe
 
-    return _settle(contest, "refresh", judge)
+    return _settle(contest, "refresh", judge, champion.run_id)
 
 
 def require_champion(registry: Registry) -> Version:
@@ -170,39 +171,45 @@ def _same_recipe(recipe: Recipe) -> Decision:
     return Decision("refreshed", reason, recipe.model, recipe.model)
 
 
-def _settle(contest: Contest, step: str, judge: Judge) -> Decision:
+def _settle(contest: Contest, step: str, judge: Judge, run_id: str) -> Decision:
     """Carry a decision out exactly once: a version, then its row in ``promotions`` (from there on it holds), then the alias.
 
     A run that was killed after the row finds it and does not judge again; the alias was set right when the run began
-    (``outfitter.registry.production.settle``).
+    (``outfitter.registry.production.settle``). run_id: of the model that is judged, where the reasons are kept.
     """
     lake, decision_id = contest.material.snapshot.lake, contest.decision_id(step)
-    if (known := decided(lake, decision_id)) is not None:
-        return known[0]
-    decision, recipe = judge()
-    version = _make_version(contest, recipe, decision, decision_id) if decision.goes_live else None
-    write_down(lake, decision_id, decision, version, contest.material.snapshot.id, contest.at)
-    if version is not None:
-        contest.registry.promote(version, decision_id)
-    return decision
+    if (known := decided(lake, decision_id)) is None:
+        decision, recipe = judge()
+        version = _make_version(contest, recipe, decision, decision_id) if decision.goes_live else None
+        write_down(lake, decision_id, decision, version, contest.material.snapshot.id, contest.at)
+        if version is not None:
+            contest.registry.promote(version, decision_id)
+        known = decision, version
+    _explain(contest, decision_id, *known, run_id)
+    return known[0]
 
 
-def decided(lake: Lake, decision_id: str) -> tuple[Decision, str | None] | None:
-    """The decision of that id and the version it put live, or None when it has not been taken."""
-    rows = lake.scan("promotions").filter(pl.col("decision_id") == decision_id).collect()
-    if rows.is_empty():
-        return None
-    row = rows.row(0, named=True)
-    return read_decision(row["record"]), row["version"]
+def page_of(settings: Settings, decision_id: str) -> Path:
+    """Where the page of a decision lies."""
+    return settings.reports / "decisions" / f"{decision_id}.html"
 
 
-def read_decision(record: str) -> Decision:
-    """A decision out of its JSON record."""
-    told = json.loads(record)
-    gain = Interval(**told["gain"]) if told["gain"] else None
-    rails = tuple(Guardrail(**rail) for rail in told["guardrails"])
-    comparisons = tuple(Comparison(**{**one, "gain": Interval(**one["gain"])}) for one in told.get("comparisons", ()))
-    return Decision(**{**told, "gain": gain, "guardrails": rails, "comparisons": comparisons})
+def _explain(contest: Contest, decision_id: str, decision: Decision, version: str | None, run_id: str) -> None:
+    """A page and its figures, in the reports and on the MLflow runs of what was judged and of what went live; once."""
+    settings, snapshot = contest.material.settings, contest.material.snapshot
+    page = page_of(settings, decision_id)
+    if page.exists():
+        return
+    window = f"{contest.exam.asked:%Y-%m-%d} to {contest.exam.until:%Y-%m-%d}"
+    about = {"decided": f"{contest.at:%Y-%m-%d %H:%M}", "test window": window, "snapshot": snapshot.id, "version": version or "none"}
+    texts = {"decision.html": decision_page(decision, settings, about), "decision.json": as_json(decision)}
+    tags = {"outfitter.verdict": decision.verdict, "outfitter.reason": decision.reason}
+    live = [] if version is None else [contest.registry.version(version).run_id]
+    for run in dict.fromkeys((run_id, *live)):
+        contest.registry.annotate(run, tags, {}, texts)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.with_suffix(".json").write_text(texts["decision.json"], encoding="utf-8")
+    page.write_text(texts["decision.html"], encoding="utf-8")  # last: it says that all of it is done
 
 
 def _make_version(contest: Contest, recipe: Recipe, decision: Decision, decision_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ def test_the_pipeline_runs_and_a_second_run_finds_nothing_new(outfitter: Any, ti
     page = Path(told["train"]["error_analysis"])
     assert all(model["model"] in page.read_text() for model in told["train"]["models"])
     assert (page.parent / "figures.json").exists()
+    reasons = Path(told["train"]["decision_page"])
+    assert told["train"]["decisions"][-1]["verdict"] in reasons.read_text()
+    assert json.loads(reasons.with_suffix(".json").read_text()) == told["train"]["decisions"][-1]
     second = outfitter("run", "--path", tiny_shop, "--json")
     assert second.code == 0, second.stderr
     again = second.result

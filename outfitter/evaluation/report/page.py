@@ -56,7 +56,7 @@ def _found(analysis: Analysis) -> str:
     titles = [f"{name}@{analysis.k}" for name in METRICS.values()]
     rows = [[escape(one.model), *(_score(one.scores[name]) for name in METRICS), _behind(one)] for one in analysis.lines]
     told = "Full ranking. The last column is the paired difference in NDCG to the best model; in bold where the interval is below 0."
-    return f"<h2>What was found</h2><p class='note'>{told}</p>" + _table(["model", *titles, "behind the best"], rows)
+    return f"<h2>What was found</h2><p class='note'>{told}</p>" + table(["model", *titles, "behind the best"], rows)
 
 
 def _behind(line: Line) -> str:
@@ -73,7 +73,7 @@ def _shorter(analysis: Analysis) -> str:
         return ""
     titles = [f"{METRICS[name]}@{k}" for name, _, k in (name.partition("@") for name in names)]
     rows = [[escape(one.model), *(_score(one.shorter[name]) for name in names)] for one in analysis.lines]
-    return "<h2>At the head of the list</h2>" + _table(["model", *titles], rows)
+    return "<h2>At the head of the list</h2>" + table(["model", *titles], rows)
 
 
 def _lists(analysis: Analysis) -> str:
@@ -82,7 +82,7 @@ def _lists(analysis: Analysis) -> str:
         "Coverage: share of the sellable items that somebody is shown. Diversity: how unlike the items of a list are, 0 to 1. Novelty: "
         "bits of surprise. Popularity percentile: .5 by chance, 1 the most popular. Gini: 0 when all items are shown alike, 1 when one is."
     )
-    return f"<h2>What the lists are like</h2><p class='note'>{told}</p>" + _table(["model", *LISTS.values()], rows)
+    return f"<h2>What the lists are like</h2><p class='note'>{told}</p>" + table(["model", *LISTS.values()], rows)
 
 
 def _segments(analysis: Analysis) -> str:
@@ -126,9 +126,9 @@ def _missed(analysis: Analysis) -> str:
     found = [f"found by {model}" for model in analysis.models]
     return (
         f"<h2>Worst served users</h2><p class='note'>The lowest NDCG of {best}; of equals those who took most.</p>"
-        f"{_table(titles, users, text=(4, 5))}"
+        f"{table(titles, users, text=(4, 5))}"
         f"<h2>Most missed items</h2><p class='note'>Taken most often without being found by {best}.</p>"
-        f"{_table(['item', 'users before', 'taken by', *found], items)}"
+        f"{table(['item', 'users before', 'taken by', *found], items)}"
     )
 
 
@@ -143,7 +143,7 @@ def _score(value: Interval) -> str:
     return f"{value.mean:.4f}{ends}"
 
 
-def _table(titles: Iterable[str], rows: Sequence[Sequence[str]], text: Sequence[int] = ()) -> str:
+def table(titles: Iterable[str], rows: Sequence[Sequence[str]], text: Sequence[int] = ()) -> str:
     """Cells are HTML; titles are not. text: the columns, besides the first, that hold words."""
     kinds: Mapping[int, str] = dict.fromkeys(text, " class='text'")
     head = "".join(f"<th{kinds.get(n, '')}>{escape(title)}</th>" for n, title in enumerate(titles))

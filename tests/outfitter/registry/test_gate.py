@@ -18,7 +18,7 @@ from outfitter.evaluation.exam import Result
 from outfitter.registry import gate as gate_module
 from outfitter.registry.gate import Decision, decide
 from outfitter.registry.guardrails import Guardrail, Mask
-from outfitter.registry.promotion import read_decision
+from outfitter.registry.records import read_decision
 from outfitter.settings import Settings
 
 Values = NDArray[np.float64]

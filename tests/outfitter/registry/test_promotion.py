@@ -17,7 +17,7 @@ from models.base import Recipe
 from models.topk import TopK
 from outfitter.errors import ModelError
 from outfitter.evaluation.bootstrap import Interval
-from outfitter.registry import production, promotion
+from outfitter.registry import promotion, records
 from outfitter.registry.candidates import Candidate
 from outfitter.registry.gate import Decision
 from outfitter.registry.production import settle
@@ -289,6 +289,6 @@ def test_a_refit_that_cannot_answer_never_goes_live(
 
 
 def test_a_record_takes_numbers_and_nothing_else(tmp_path: Path) -> None:
-    assert production._plain(np.float32(0.5)) == 0.5
+    assert records._plain(np.float32(0.5)) == 0.5
     with pytest.raises(TypeError, match="PosixPath has no place in a decision record"):
-        production._plain(tmp_path)
+        records._plain(tmp_path)

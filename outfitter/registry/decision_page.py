@@ -1,0 +1,68 @@
+"""A decision as a page: what was compared, how sure it is, what it might have cost, and what could have been seen. No network."""
+
+from __future__ import annotations
+
+from html import escape
+
+from outfitter.evaluation.bootstrap import Interval
+from outfitter.evaluation.report.density import density
+from outfitter.evaluation.report.page import STYLE, table
+from outfitter.registry.gate import Comparison, Decision
+from outfitter.settings import Settings
+
+COLOUR = {True: "#009e73", False: "#d55e00"}
+
+
+def decision_page(decision: Decision, settings: Settings, about: dict[str, str]) -> str:
+    """about: what else is known of the decision, name by name. Every word is escaped."""
+    facts = "".join(f"<tr><td>{escape(name)}</td><td class='text'>{escape(value)}</td></tr>" for name, value in about.items())
+    title = f"{decision.verdict}: {decision.challenger}" + (f" against {decision.champion}" if decision.champion else "")
+    parts = [
+        f"<h1>{escape(title)}</h1><p style='color:{COLOUR[decision.goes_live]}'>"
+        f"{'It goes live.' if decision.goes_live else 'What is in production stays.'}</p><p>{escape(decision.reason)}</p>",
+        f"<table>{facts}</table>",
+        _comparisons(decision, settings) if decision.comparisons else "",
+        _guardrails(decision) if decision.guardrails else "",
+        _power(decision, settings) if decision.comparisons else "",
+    ]
+    head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{escape(title)}</title><style>{STYLE}</style>"
+    return f"<!doctype html>\n<html lang='en'><head>{head}</head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
+
+
+def _comparisons(decision: Decision, settings: Settings) -> str:
+    told = (
+        f"Gain in NDCG@{settings.list_length} on the same {decision.users:,} users. Each histogram is of {settings.bootstrap_samples:,} "
+        f"resamples of them; the whisker spans {1 - 2 * settings.gate_alpha:.0%} of it. p is that of random sign flips, one-sided."
+    )
+    rows = [[escape(one.rival), f"{one.mean:.4f}", _interval(one.gain), _p(one.p)] for one in decision.comparisons]
+    drawn = "".join(_drawn(one) for one in decision.comparisons)
+    return f"<h2>Compared</h2><p class='note'>{told}</p>{table(['rival', 'its NDCG', 'gain', 'p'], rows)}{drawn}"
+
+
+def _drawn(one: Comparison) -> str:
+    return f"<h3>gain on {escape(one.rival)}</h3>{density(one.resamples, one.gain)}" if one.resamples else ""
+
+
+def _guardrails(decision: Decision) -> str:
+    rows = [
+        [escape(rail.name), f"<b style='color:{COLOUR[rail.holds]}'>{'holds' if rail.holds else 'broken'}</b>", escape(rail.finding)]
+        for rail in decision.guardrails
+    ]
+    return "<h2>Guardrails</h2>" + table(["guardrail", "", "found"], rows, text=(2,))
+
+
+def _power(decision: Decision, settings: Settings) -> str:
+    if decision.users_needed is None or decision.detectable is None:
+        return ""
+    return (
+        f"<h2>What could have been seen</h2><p>With {decision.users:,} users a gain of {decision.detectable:.1%} is seen in "
+        f"{settings.gate_power:.0%} of all cases; for one of {settings.gate_effect:.0%} it takes {decision.users_needed:,}.</p>"
+    )
+
+
+def _interval(gain: Interval) -> str:
+    return f"{gain.mean:+.4f}<span class='range'>{gain.low:+.4f} to {gain.high:+.4f}</span>"
+
+
+def _p(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "below .001"
