@@ -9,12 +9,13 @@ from prefect import flow
 
 from expectations.docs import build_docs
 from flows.train import ready_material
+from outfitter.evaluation.training import Material
 from outfitter.lake.founding import facts
 from outfitter.progress import report
-from outfitter.registry.batches import open_batch, published
-from outfitter.registry.production import settle
-from outfitter.registry.promotion import require_champion
+from outfitter.registry.batches import Batch, open_batch, publish_again, published, require_answers
+from outfitter.registry.champion import with_champion
 from outfitter.registry.stories import story
+from outfitter.registry.versions import Version
 from tasks.artifacts import leave
 from tasks.recommending import answer_all, check, publish
 from tasks.work import THREADS, Work, at_work
@@ -25,18 +26,26 @@ def recommend(as_of: datetime | None = None, now: datetime | None = None) -> dic
     """Recommend to every user with the model in production."""
     with at_work(now) as work:
         material, moment = ready_material(work, as_of)
-        settle(work.lake, work.registry, work.now)
-        batch = open_batch(material, require_champion(work.registry), moment)
+        used = with_champion(work.lake, lambda: work.registry, work.settings, lambda version: _opened(material, version, moment), work.now)
+        batch = used.result
         new = published(work.lake, batch.id) is None
         if new:
             _fill(work, batch)
+        elif (live := published(work.lake)) is not None and live["batch_id"] != batch.id and live["as_of"] == moment:
+            publish_again(batch, work.now)
         row = published(work.lake, batch.id) or {}
         told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
         told["example"] = story(material.snapshot, batch.id, moment, [name for name, rule in work.settings.events.items() if rule.target])
+        told["instead"] = used.instead
         if new:
             leave("recommend", f"Recommended to {told['users']:,} users", told)
-        report("recommend", f"{told['users']:,} users" if new else "nothing new", "done" if new else "skipped")
+        said = f"{told['users']:,} users" if new else "nothing new"
+        report("recommend", f"{said}{f', {used.instead}' if used.instead else ''}", "done" if new else "skipped")
         return {**told, "new": new}
+
+
+def _opened(material: Material, version: Version, moment: datetime) -> Batch:
+    return require_answers(open_batch(material, version, moment))
 
 
 def _fill(work: Work, batch: Any) -> None:

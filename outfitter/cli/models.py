@@ -97,12 +97,12 @@ def _put(verdict: Any, reason: str, as_json: bool, choose: Callable[[Work], str]
         from outfitter.registry.production import move
 
         version = work.registry.version(choose(work))
-        champion = work.registry.champion()
-        if champion is not None and champion.version == version.version:
+        before = work.registry.alias()
+        if before == version.version:
             raise ModelError(f"version {version.version} is in production already", "'outfitter models list' shows all there are.")
-        done = move(work.lake, work.registry, version, verdict, reason, work.now)
-        was = f", in place of version {champion.version}" if champion else ""
-        told = {"version": done.version, "verdict": done.verdict, "reason": done.reason, "before": champion.version if champion else None}
+        done = move(work.lake, work.registry, version.version, verdict, reason, work.now)
+        was = f", in place of version {before}" if before else ""
+        told = {"version": done.version, "verdict": done.verdict, "reason": done.reason, "before": before}
         typer.echo(json.dumps(told) if as_json else f"version {done.version} is in production{was}")
 
     _do(tell)

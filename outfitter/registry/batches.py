@@ -16,7 +16,7 @@ from expectations.runner import Validation, validate
 from models import checkpoint
 from models.base import Recommender
 from models.topk import TopK
-from outfitter.errors import LakeError, NotEnoughData
+from outfitter.errors import LakeError, ModelError, NotEnoughData
 from outfitter.evaluation.inputs import Catalogue, catalogue, histories, sellable, weighted_events
 from outfitter.evaluation.training import Material
 from outfitter.lake import stages
@@ -24,6 +24,7 @@ from outfitter.lake.deliveries import content_hash
 from outfitter.lake.tables import Lake
 from outfitter.registry.versions import Version
 
+TRIED = 200  # users that a version must answer before a batch begins
 SETTINGS = ("events", "repeat_purchases", "sellable_days", "list_length")
 
 
@@ -62,19 +63,33 @@ def open_batch(material: Material, version: Version, as_of: datetime) -> Batch:
     return Batch(batch_id, material, version, model, items, available, as_of)
 
 
+def require_answers(batch: Batch) -> Batch:
+    """The batch itself. Raises ModelError when its model cannot answer the first users of a bucket with the features there are now."""
+    users = batch.material.snapshot.users().filter(pl.col("bucket") == 0).select("user_key").collect()["user_key"].sort().to_numpy()[:TRIED]
+    shown = _asked(batch, 0, users)
+    filled = shown.items >= 0
+    if not (filled.any(axis=1).all() and np.isfinite(shown.scores[filled]).all()):
+        raise ModelError(f"'{batch.model.name}' does not give every user a list of finite scores")
+    return batch
+
+
 def recommend_bucket(batch: Batch, bucket: int) -> int:
     """Answer for every user of a bucket and append the lists; a bucket that was appended before is left alone. Returns its users."""
     users = batch.material.snapshot.users().filter(pl.col("bucket") == bucket).select("user_key").collect()["user_key"].sort().to_numpy()
     transaction = f"{batch.id}:{bucket}"
     if batch.lake.committed("recommendations", transaction) or not len(users):
         return len(users)
+    batch.lake.append("recommendations", _rows(batch, bucket, users, _asked(batch, bucket, users)), transaction)
+    return len(users)
+
+
+def _asked(batch: Batch, bucket: int, users: NDArray[np.int32]) -> TopK:
+    """What the model says for ``users``, all of one bucket."""
     settings = batch.material.settings
     events = weighted_events(batch.material.snapshot, batch.as_of, settings.events).filter(pl.col("bucket") == bucket).collect()
     features = batch.material.rows("user_features", batch.as_of)
     asked = histories(events, users, batch.items, batch.as_of, features)
-    top = batch.model.recommend(asked, settings.list_length, batch.available, exclude_seen=not settings.repeat_purchases)
-    batch.lake.append("recommendations", _rows(batch, bucket, users, top), transaction)
-    return len(users)
+    return batch.model.recommend(asked, settings.list_length, batch.available, exclude_seen=not settings.repeat_purchases)
 
 
 def _rows(batch: Batch, bucket: int, users: NDArray[np.int32], top: TopK) -> pl.DataFrame:
@@ -126,6 +141,12 @@ def publish(batch: Batch, validation_id: str, at: datetime) -> None:
         "published_at": [at],
     }
     batch.lake.append("batches", pl.DataFrame(row), transaction=batch.id)
+
+
+def publish_again(batch: Batch, at: datetime) -> None:
+    """Make a batch the newest once more, as when a rollback is taken back: its lists are there, another's were shown meanwhile."""
+    rows = batch.lake.scan("batches").filter(pl.col("batch_id") == batch.id).sort("published_at").collect()
+    batch.lake.append("batches", rows.tail(1).with_columns(pl.lit(at).alias("published_at")), transaction=f"{batch.id} {at.isoformat()}")
 
 
 def published(lake: Lake, batch_id: str | None = None) -> dict[str, object] | None:

@@ -18,15 +18,14 @@ from outfitter.registry.versions import CARD, Registry, Version
 
 def overview(lake: Lake, registry: Registry) -> list[dict[str, Any]]:
     """A row a version, the newest first."""
-    champion, moves = registry.champion(), _moves(lake)
-    live = champion.version if champion else None
+    live, moves = registry.alias(), _moves(lake)
     return [_row(registry, str(one.version), str(one.run_id), dict(one.tags), moves, live) for one in registry.all_versions()]
 
 
 def details(lake: Lake, registry: Registry, version: Version) -> dict[str, Any]:
     """The row of one version, with its model card and all that was decided on it."""
-    champion, moves = registry.champion(), _moves(lake)
-    row = _row(registry, version.version, version.run_id, dict(version.tags), moves, champion.version if champion else None)
+    moves = _moves(lake)
+    row = _row(registry, version.version, version.run_id, dict(version.tags), moves, registry.alias())
     return {**row, "moves": [asdict(one) for one in moves[version.version]], "card": registry.read_text(version.run_id, CARD)}
 
 

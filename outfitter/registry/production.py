@@ -18,7 +18,7 @@ from outfitter.lake import stages
 from outfitter.lake.tables import Lake
 from outfitter.registry.gate import Decision
 from outfitter.registry.records import write_down
-from outfitter.registry.versions import Registry, Version
+from outfitter.registry.versions import Registry
 
 By = Literal["by hand", "rolled back", "moved outside"]
 """Verdicts that no gate gave: ``outfitter models promote`` and ``rollback``, and an alias that was moved without Outfitter."""
@@ -43,27 +43,26 @@ def history(lake: Lake) -> list[Move]:
 
 def settle(lake: Lake, registry: Registry, at: datetime) -> Move | None:
     """Carry out the newest row where a killed run did not, or write down what was moved without one; returns what is in production."""
-    moves, champion = history(lake), registry.champion()
+    moves, champion = history(lake), registry.alias()
     newest = moves[-1] if moves else None
     if newest is not None and registry.carried_out() != newest.decision_id:
         registry.promote(newest.version, newest.decision_id)
         return newest
-    if champion is None or (newest is not None and champion.version == newest.version):
+    if champion is None or (newest is not None and champion == newest.version):
         return newest
     before = f"version {newest.version}" if newest else "nothing"
     return move(lake, registry, champion, "moved outside", f"the alias was moved from {before} without Outfitter", at)
 
 
-def move(lake: Lake, registry: Registry, version: Version, verdict: By, reason: str, at: datetime) -> Move:
-    """Put a registered version into production without a gate, and write down who did and why. Doing it again changes nothing."""
+def move(lake: Lake, registry: Registry, version: str, verdict: By, reason: str, at: datetime) -> Move:
+    """Put a registered version into production without a gate, and write down who did and why."""
     number = lake.scan("promotions").select(pl.len()).collect().item()
-    decision_id = stages.fingerprint("move", number=number, version=version.version, verdict=verdict)
-    run = registry.run(version.run_id)
-    before = registry.champion()
-    decision = Decision(verdict, reason, run.data.params["model"], registry.run(before.run_id).data.params["model"] if before else None)
-    write_down(lake, decision_id, decision, version.version, version.tags.get("outfitter.snapshot"), at)
-    registry.promote(version.version, decision_id)
-    return Move(decision_id, at, verdict, reason, version.version)
+    decision_id = stages.fingerprint("move", number=number, version=version, verdict=verdict)
+    before = registry.alias()
+    decision = Decision(verdict, reason, registry.model_of(version), registry.model_of(before) if before else None)
+    write_down(lake, decision_id, decision, version, registry.tags(version).get("outfitter.snapshot"), at)
+    registry.promote(version, decision_id)
+    return Move(decision_id, at, verdict, reason, version)
 
 
 def before_last(lake: Lake) -> str:

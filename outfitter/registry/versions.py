@@ -169,14 +169,26 @@ class Registry:
             raise
 
     def champion(self) -> Version | None:
-        """The version in production, or None before the first."""
+        """The version in production, or None before the first. Raises ModelError when its artifact is gone."""
+        number = self.alias()
+        return None if number is None else self.version(number)
+
+    def alias(self) -> str | None:
+        """The number of the version that the alias names, whether or not there is anything left of it; None before the first."""
         try:
-            found = self.client.get_model_version_by_alias(REGISTERED, CHAMPION)
+            return str(self.client.get_model_version_by_alias(REGISTERED, CHAMPION).version)
         except MlflowException as error:
             if error.error_code in NO_SUCH_ALIAS:
                 return None
             raise
-        return self._version(found)
+
+    def tags(self, number: str) -> Mapping[str, str]:
+        """Those of a registered version. Raises ModelError when there is none of that number."""
+        return dict(self._registered(number).tags)
+
+    def model_of(self, number: str) -> str:
+        """The name of a registered version's model. Raises ModelError when there is none of that number."""
+        return str(self.run(str(self._registered(number).run_id)).data.params["model"])
 
     def run(self, run_id: str) -> Run:
         return self.client.get_run(run_id)

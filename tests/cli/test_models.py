@@ -22,6 +22,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, together: Callable[..., list[
         "list": ("models", "list", "--json"),
         "table": ("models", "list"),
         "show": ("models", "show", "1"),
+        "recommend first": ("recommend", "--json"),
         "compare": ("models", "compare", "1", "2", "--json"),
         "compared": ("models", "compare", "1", "2"),
         "no such": ("models", "promote", "7", "--reason", "it must be good"),
@@ -30,6 +31,8 @@ def told(tmp_path_factory: pytest.TempPathFactory, together: Callable[..., list[
         "recommend": ("recommend", "--json"),
         "rollback": ("models", "rollback", "--reason", "they changed their minds"),
         "after": ("models", "list", "--json"),
+        "recommend again": ("recommend", "--json"),
+        "and again": ("recommend", "--json"),
     }
     variables = {"another": {"OUTFITTER_GATE_ALPHA": "0.49", "OUTFITTER_GATE_MIN_USERS": "30"}, "compare": {"OUTFITTER_GATE_ALPHA": "0.1"}}
     outcomes = together([Call(home, words, {"COLUMNS": "160", **variables.get(name, {})}) for name, words in calls.items()])
@@ -70,6 +73,10 @@ def test_a_version_goes_into_production_by_hand_and_is_what_recommends(told: dic
     assert told["promote"].result == {"version": "1", "verdict": "by hand", "reason": "the buyers ask for it", "before": "2"}
     assert told["recommend"].result["model_version"] == "1"
     assert "version 2 is in production, in place of version 1" in told["rollback"].stdout
+    before, again, once_more = (told[call].result for call in ("recommend first", "recommend again", "and again"))
+    assert [one["model_version"] for one in (before, again, once_more)] == ["2"] * 3
+    assert before["batch_id"] == again["batch_id"] != told["recommend"].result["batch_id"]
+    assert before["published_at"] < told["recommend"].result["published_at"] < again["published_at"] == once_more["published_at"]
     newest, first = told["after"].result
     assert newest["in_production"]
     assert newest["decisions"][-1].endswith("rolled back")

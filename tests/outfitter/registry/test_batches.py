@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from outfitter.errors import LakeError
+from models.topk import TopK
+from outfitter.errors import LakeError, ModelError
 from outfitter.registry import batches, stories
-from outfitter.registry.batches import Batch, lists_of, open_batch, publish, published, recommend_bucket, validate_batch
+from outfitter.registry.batches import Batch, lists_of, open_batch, publish, published, recommend_bucket, require_answers, validate_batch
 from outfitter.registry.promotion import bootstrap, require_champion
 from tests.outfitter.lake.frames import BUCKETS, NOW, at
 from tests.outfitter.registry.conftest import TARGETS, Trained
@@ -43,6 +44,15 @@ def test_the_same_inputs_are_the_same_batch(trained: Trained, batch: Batch) -> N
     other = replace(trained.material, settings=trained.material.settings.model_copy(update={"list_length": 3}))
     assert open_batch(other, champion, batch.as_of).id != batch.id
     assert open_batch(replace(trained.material, materialization="x"), champion, batch.as_of).id != batch.id
+
+
+def test_a_version_that_cannot_answer_is_told_before_anything_is_written(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert require_answers(batch) is batch
+    real = batch.model.recommend
+    monkeypatch.setattr(batch.model, "recommend", lambda *args, **kwargs: TopK.empty(len(real(*args, **kwargs).items), 6))
+    with pytest.raises(ModelError, match="does not give every user a list"):
+        require_answers(batch)
+    assert lists(batch).is_empty()
 
 
 def test_everybody_gets_one_full_list_of_what_may_be_shown(batch: Batch) -> None:

@@ -38,7 +38,7 @@ def live(trained: Trained) -> str:
 
 
 def moved(trained: Trained, version: Version, verdict: Any = "by hand", reason: str = "because") -> None:
-    move(lake(trained), trained.registry, version, verdict, reason, NOW)
+    move(lake(trained), trained.registry, version.version, verdict, reason, NOW)
 
 
 def test_before_the_first_there_is_nothing_to_settle(trained: Trained) -> None:
