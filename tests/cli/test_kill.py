@@ -69,6 +69,7 @@ def versions(home: Path) -> list[tuple[str, str]]:
     return [*sorted((version.version, version.tags["outfitter.verdict"]) for version in found), ("champion", champion.version)]
 
 
+@pytest.mark.slow
 def test_killed_once_in_every_stage(outfitter: Any, home: Path, killed: Callable[[str], int], undisturbed: Path, tiny_shop: Path) -> None:
     """Each run goes on where the last one died, and dies at the next point."""
     died = [point for point in POINTS if killed(point) == -signal.SIGKILL]
