@@ -9,16 +9,19 @@ from prefect import flow
 
 from expectations.docs import build_docs
 from flows.train import ready_material
+from outfitter.errors import ModelError
 from outfitter.evaluation.training import Material
 from outfitter.lake.founding import facts
 from outfitter.progress import report
 from outfitter.registry.batches import Batch, open_batch, publish_again, published, require_answers
-from outfitter.registry.champion import with_champion
+from outfitter.registry.champion import Used, still_champion, with_champion
 from outfitter.registry.stories import story
 from outfitter.registry.versions import Version
 from tasks.artifacts import leave
 from tasks.recommending import answer_all, check, publish
 from tasks.work import THREADS, Work, at_work
+
+MOST_STARTS = 3
 
 
 @flow(name="recommend", log_prints=False, task_runner=THREADS)
@@ -26,13 +29,8 @@ def recommend(as_of: datetime | None = None, now: datetime | None = None) -> dic
     """Recommend to every user with the model in production."""
     with at_work(now) as work:
         material, moment = ready_material(work, as_of)
-        used = with_champion(work.lake, lambda: work.registry, work.settings, lambda version: _opened(material, version, moment), work.now)
+        used, new = _ready(work, material, moment)
         batch = used.result
-        new = published(work.lake, batch.id) is None
-        if new:
-            _fill(work, batch)
-        elif (live := published(work.lake)) is not None and live["batch_id"] != batch.id and live["as_of"] == moment:
-            publish_again(batch, work.now)
         row = published(work.lake, batch.id) or {}
         told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
         told["example"] = story(material.snapshot, batch.id, moment, [name for name, rule in work.settings.events.items() if rule.target])
@@ -44,12 +42,42 @@ def recommend(as_of: datetime | None = None, now: datetime | None = None) -> dic
         return {**told, "new": new}
 
 
+def _ready(work: Work, material: Material, moment: datetime) -> tuple[Used[Batch], bool]:
+    """The newest batch, published, and whether its lists were made just now.
+
+    What somebody withdrew while the lists were made is not published: they are made again with the new champion. Raises ModelError when
+    it does not come to rest.
+    """
+    for _ in range(MOST_STARTS):
+        used = with_champion(work.lake, lambda: work.registry, work.settings, lambda version: _opened(material, version, moment), work.now)
+        batch = used.result
+        if published(work.lake, batch.id) is not None:
+            _show_again(work, batch)
+            return used, False
+        validation = _made(work, batch)
+        if used.instead or still_champion(work.registry, batch.version):
+            publish(work, batch, validation)
+            build_docs(work.docs)
+            return used, True
+        report("recommend", f"version {batch.version.version} was withdrawn while its lists were made: starting again")
+    raise ModelError(
+        f"the champion changed {MOST_STARTS} times while lists were made", "Settle on one, and run 'outfitter recommend' again."
+    )
+
+
 def _opened(material: Material, version: Version, moment: datetime) -> Batch:
     return require_answers(open_batch(material, version, moment))
 
 
-def _fill(work: Work, batch: Any) -> None:
+def _made(work: Work, batch: Batch) -> str:
+    """Every bucket answered, and the id of the validation that the lists passed."""
     known = facts(work.lake)
     answer_all(batch, known.n_buckets if known else 1)
-    publish(work, batch, check(work, batch))
-    build_docs(work.docs)
+    return check(work, batch)
+
+
+def _show_again(work: Work, batch: Batch) -> None:
+    """A batch that is there already becomes the newest, when another one of the same moment was shown meanwhile."""
+    live = published(work.lake)
+    if live is not None and live["batch_id"] != batch.id and live["as_of"] == batch.as_of:
+        publish_again(batch, work.now)

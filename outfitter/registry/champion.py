@@ -54,6 +54,14 @@ def with_champion(lake: Lake, registry: Callable[[], Registry], settings: Settin
     return used
 
 
+def still_champion(registry: Registry, version: Version) -> bool:
+    """Whether the alias still names a version; a registry that does not answer withdraws nothing."""
+    try:
+        return registry.alias() == version.version
+    except DOWN:
+        return True
+
+
 def _newest(lake: Lake, registry: Registry, use: Callable[[Version], T]) -> tuple[Version, Used[T]]:
     said: list[str] = []
     for number in dict.fromkeys(move.version for move in reversed(history(lake))):

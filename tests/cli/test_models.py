@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from outfitter.lake.tables import open_lake
+from outfitter.registry.production import history
+from outfitter.settings import load_settings
 from tests.cli.commands import Call, one_clear_error
 from tests.conftest import Outcome
 
+WITHDRAWING = """
+from mlflow.tracking import MlflowClient
+from outfitter.registry import batches
+from outfitter.settings import load_settings
+
+checked, real = [], batches.validate_batch
+
+def validate(batch, docs):
+    checked.append(batch.version.version)
+    if len(checked) == 1:
+        MlflowClient(load_settings().tracking_uri).set_registered_model_alias("outfitter", "champion", "1")
+    return real(batch, docs)
+
+batches.validate_batch = validate
+from outfitter.cli.app import main
+main()
+"""
+
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, together: Callable[..., list[Outcome]], tiny_shop: Path) -> dict[str, Outcome]:
-    home = tmp_path_factory.mktemp("models") / "home"
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of all calls."""
+    return tmp_path_factory.mktemp("models") / "home"
+
+
+@pytest.fixture(scope="module")
+def told(folder: Path, together: Callable[..., list[Outcome]], tiny_shop: Path) -> dict[str, Outcome]:
+    home = folder
     calls: dict[str, tuple[str | Path, ...]] = {
         "too early": ("models", "list"),
         "run": ("run", "--path", tiny_shop, "--json"),
@@ -81,6 +112,22 @@ def test_a_version_goes_into_production_by_hand_and_is_what_recommends(told: dic
     assert newest["in_production"]
     assert newest["decisions"][-1].endswith("rolled back")
     assert first["decisions"][-1].endswith("by hand")
+
+
+def test_what_is_withdrawn_while_its_lists_are_made_is_not_published(
+    told: dict[str, Outcome], folder: Path, environment: Callable[[Path], dict[str, str]]
+) -> None:
+    """The alias is moved in MLflow, as its page would, when the lists of version 2 have been checked."""
+    assert told["after"].result[0]["in_production"]
+    command = [sys.executable, "-c", WITHDRAWING, "recommend", "--json"]
+    variables = {**environment(folder), "OUTFITTER_LIST_LENGTH": "5"}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=240, check=True, cwd=folder.parent)
+    found = json.loads(done.stdout)
+    assert (found["model_version"], found["instead"], found["new"]) == ("1", "", True)
+    assert "version 2 was withdrawn while its lists were made: starting again" in done.stderr
+    lake = open_lake(load_settings(home=folder))
+    assert lake.scan("batches").filter(pl.col("batch_id") == found["batch_id"]).collect()["model_version"].to_list() == ["1"]
+    assert history(lake)[-1].verdict == "moved outside"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 import models
 from models import checkpoint
 from outfitter.errors import ModelError
-from outfitter.registry.champion import Used, with_champion
+from outfitter.registry.champion import Used, still_champion, with_champion
 from outfitter.registry.promotion import bootstrap, require_champion
 from outfitter.registry.versions import CHAMPION, REGISTERED, Registry, Version
 from tests.outfitter.lake.frames import NOW
@@ -98,6 +98,19 @@ def test_a_registry_that_is_down_is_done_without(trained: Trained, versions: tup
     assert used(trained).result == versions[1].version
     trained.registry.client.set_registered_model_alias(REGISTERED, CHAMPION, versions[0].version)
     assert used(trained, registry=down) == Used(versions[1].version, "the registry does not answer (connection refused)")
+
+
+def test_a_champion_that_was_withdrawn_is_none(
+    trained: Trained, versions: tuple[Version, Version], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down() -> str:
+        raise MlflowException("gone")
+
+    assert still_champion(trained.registry, versions[1])
+    trained.registry.client.set_registered_model_alias(REGISTERED, CHAMPION, versions[0].version)
+    assert not still_champion(trained.registry, versions[1])
+    monkeypatch.setattr(trained.registry, "alias", down)
+    assert still_champion(trained.registry, versions[1]), "nobody said otherwise"
 
 
 def test_what_was_used_last_is_still_checked(trained: Trained, versions: tuple[Version, Version]) -> None:
