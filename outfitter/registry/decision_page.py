@@ -34,9 +34,13 @@ def _comparisons(decision: Decision, settings: Settings) -> str:
         f"Gain in NDCG@{settings.list_length} on the same {decision.users:,} users. Each histogram is of {settings.bootstrap_samples:,} "
         f"resamples of them; the whisker spans {1 - 2 * settings.gate_alpha:.0%} of it. p is that of random sign flips, one-sided."
     )
-    rows = [[escape(one.rival), f"{one.mean:.4f}", _interval(one.gain), _p(one.p)] for one in decision.comparisons]
+    roles = ["in production", *["baseline"] * (len(decision.comparisons) - 1)]
+    rows = [
+        [escape(one.rival), role, f"{one.mean:.4f}", _interval(one.gain), _p(one.p)]
+        for role, one in zip(roles, decision.comparisons, strict=True)
+    ]
     drawn = "".join(_drawn(one) for one in decision.comparisons)
-    return f"<h2>Compared</h2><p class='note'>{told}</p>{table(['rival', 'its NDCG', 'gain', 'p'], rows)}{drawn}"
+    return f"<h2>Compared</h2><p class='note'>{told}</p>{table(['rival', '', 'its NDCG', 'gain', 'p'], rows, text=(1,))}{drawn}"
 
 
 def _drawn(one: Comparison) -> str:

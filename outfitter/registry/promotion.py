@@ -95,7 +95,8 @@ def challenge(contest: Contest, candidates: Sequence[Candidate]) -> tuple[Decisi
         refresh = challenger == recipe_of(champion)
         if refresh and _learnt_later(contest, champion):
             return _same_recipe(challenger), challenger
-        rivals = [] if challenger.model in BASELINES else [results["baseline"]]
+        met = baseline == recipe_of(champion) and learnt_until(champion) >= contest.exam.asked  # the champion is that very model
+        rivals = [] if challenger.model in BASELINES or met else [results["baseline"]]
         decision = decide(results["challenger"], results["champion"], rivals, segments(contest.exam), contest.material.settings, refresh)
         return decision, challenger
 

@@ -43,7 +43,7 @@ def density(drawn: Density, interval: Interval, form: str = "+.4f") -> str:
     ]
     zero, low, high = (0.03 * WIDTH + (value - left) * scale for value in (0.0, interval.low, interval.high))
     marks.append(f'<path d="M{zero:.1f} 0V{HEIGHT + 6}" stroke="#1c2430" fill="none"/>')
-    marks.append(f'<text x="{zero:.1f}" y="{HEIGHT + 30}" class="middle">no difference</text>')
+    marks.append(f'<text x="{zero:.1f}" y="{HEIGHT + 30}" class="middle">0</text>')
     marks.append(f'<path d="M{low:.1f} {HEIGHT + 4}H{high:.1f}M{low:.1f} {HEIGHT}v8M{high:.1f} {HEIGHT}v8" class="whisker"/>')
     marks += [
         f'<text x="{end:.1f}" y="{HEIGHT + 18}" class="middle">{value:{form}}</text>'
