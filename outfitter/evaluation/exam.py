@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -38,6 +39,11 @@ class Exam:
     events: pl.DataFrame
     activity: NDArray[np.int64]
     features: pl.DataFrame
+
+    @cached_property
+    def takers(self) -> pl.DataFrame:
+        """item_key, users: how many had taken each item by then; counted once for all who sit the exam."""
+        return self.events.filter("taken").group_by("item_key").agg(pl.col("user_key").n_unique().alias("users"))
 
     def truth(self, items: Catalogue) -> Truth:
         """What was taken, as positions; an item the model does not know keeps a position beyond the catalogue: it counts as missed."""
@@ -120,8 +126,8 @@ def _megabytes(model: Recommender) -> float:
 
 
 def _popularity(exam: Exam, items: Catalogue, shown: NDArray[np.int32]) -> float:
-    taken = exam.events.filter("taken").select("user_key", "item_key").unique()
-    positions = items.positions(taken["item_key"].to_numpy())
-    takers = np.bincount(positions[positions >= 0], minlength=len(items.keys))
+    positions = items.positions(exam.takers["item_key"].to_numpy())
+    known, takers = positions >= 0, np.zeros(len(items.keys), dtype=np.int64)
+    takers[positions[known]] = exam.takers["users"].to_numpy()[known]
     told = metrics.popularity_percentile(shown, takers)
     return float(np.nanmean(told)) if np.isfinite(told).any() else 0.0  # of lists without anything in them

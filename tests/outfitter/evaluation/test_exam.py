@@ -125,6 +125,23 @@ def test_a_model_is_marked_by_what_it_shows(snapshot: Snapshot, settings: Settin
     assert result.seconds > 0
 
 
+def test_what_lists_are_like_and_take(snapshot: Snapshot, settings: Settings, keys: dict[str, int]) -> None:
+    """Where a list stands among the items by how many had taken them: the share that is less popular, and half of its equals."""
+    wide = settings.model_copy(update={"sellable_days": 365})
+    exam, model = exam_at(snapshot, wide, -7), popularity(snapshot, wide, -7)
+    result = sit(exam, model)
+    people = exam.events.filter(pl.col("taken")).select("user_key", "item_key").unique()["item_key"].to_list()
+    takers = {int(key): people.count(int(key)) for key in catalogue(snapshot, at(-7)).keys}
+    assert dict(exam.takers.rows()) == {key: users for key, users in takers.items() if users}
+    places = {
+        key: (sum(o < users for o in takers.values()) + sum(o == users for o in takers.values()) / 2) / len(takers)
+        for key, users in takers.items()
+    }
+    each = [np.mean([places[key] for key in row if key >= 0]) for row in result.shown.tolist() if max(row) >= 0]
+    assert result.popularity == pytest.approx(np.mean(each))
+    assert result.megabytes == sum(array.nbytes for array in (model.prior, *model.arrays.values())) / 2**20
+
+
 def test_a_user_without_history_is_answered_like_everybody(snapshot: Snapshot, settings: Settings, keys: dict[str, int]) -> None:
     exam = exam_at(snapshot, settings.model_copy(update={"sellable_days": 365, "repeat_purchases": True}), -95, -85)
     assert asked_of(exam, keys) == {"ann": {"coat"}}
