@@ -163,7 +163,6 @@ class SequentialRecommender(Recommender):
         """The items' attributes, where they are wanted and there are any."""
         if not self.attributes or data.attributes is None or data.attributes.nnz == 0:
             return None
-        require(data.attributes.shape[0] == data.n_items, f"attributes of {data.attributes.shape[0]} items for {data.n_items} items")
         found = data.attributes.copy()
         found.eliminate_zeros()
         return found

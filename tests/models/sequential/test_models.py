@@ -161,7 +161,7 @@ def test_attributes_carry_over_to_items_nobody_took(kind: type[SequentialRecomme
 def test_attributes_of_other_items_are_refused() -> None:
     data, _ = attributed()
     assert data.attributes is not None
-    with pytest.raises(ModelError, match=f"attributes of 3 items for {N_ITEMS}"):
+    with pytest.raises(ModelError, match=f"attributes of 3 items, and {N_ITEMS} items"):
         small(SASRec).fit(replace(data, attributes=data.attributes[:3]))
 
 
