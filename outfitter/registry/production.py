@@ -68,7 +68,7 @@ def move(lake: Lake, registry: Registry, version: str, verdict: By, reason: str,
 def before_last(lake: Lake) -> str:
     """The version that was in production before the present one. Raises ModelError when there was none."""
     moves = history(lake)
-    earlier = [one.version for one in moves if moves and one.version != moves[-1].version]
+    earlier = [one.version for one in moves if one.version != moves[-1].version]
     if not earlier:
         raise ModelError("there is no earlier version to go back to", "'outfitter models list' shows all there are; name one with --to.")
     return earlier[-1]
