@@ -13,7 +13,7 @@ from flows.monitor import monitor
 from flows.recommend import recommend
 from flows.train import train
 from outfitter.registry.candidates import recipes
-from outfitter.registry.promotion import refuse_the_past
+from outfitter.registry.contest import refuse_the_past
 from tasks.work import at_work
 
 
@@ -27,7 +27,7 @@ def pipeline(
 ) -> dict[str, Any]:
     """Ingest and validate, materialize, train and gate, recommend, monitor. What is done already is found and skipped."""
     with at_work(now, source=source, path=path, mapping=mapping) as work:
-        recipes(work.settings)  # a family that nobody knows is told now, not after the data are in
+        recipes(work.settings, 0)  # a family that nobody knows is told now, not after the data are in
         if as_of is not None:
             refuse_the_past(work.registry, as_of)
         return {

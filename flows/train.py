@@ -16,10 +16,11 @@ from outfitter.features.asof import Windows
 from outfitter.lake import stages
 from outfitter.progress import report
 from outfitter.registry.candidates import recipes, training_fingerprint
+from outfitter.registry.contest import Contest, learnt_until, recipe_of, refuse_the_past, require_champion
 from outfitter.registry.gate import Decision
 from outfitter.registry.production import settle
-from outfitter.registry.promotion import Contest, learnt_until, page_of, recipe_of, refuse_the_past, require_champion
 from outfitter.registry.records import decided
+from outfitter.registry.settling import page_of
 from tasks.artifacts import leave
 from tasks.evaluation import analyse_errors
 from tasks.training import bootstrap, fit_all, gate, refresh, search_leaks, set_exams
@@ -68,7 +69,7 @@ def ready_material(work: Work, as_of: datetime | None) -> tuple[Material, dateti
 
 def _train(work: Work, material: Material, windows: Windows, print_: str) -> dict[str, Any]:
     validation, test = set_exams(material, windows)
-    candidates = fit_all(work, recipes(work.settings), material, validation)
+    candidates = fit_all(work, recipes(work.settings, material.n_items), material, validation)
     leaks = search_leaks(work, material, windows, (validation, test), candidates, print_)
     if not leaks.passed:
         _leave_leaks(leaks)

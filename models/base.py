@@ -36,6 +36,8 @@ class Recommender(ABC):
     reads_features: ClassVar[bool] = False  # needs the joined rows and the item table
     item_vectors_name: ClassVar[str | None] = None  # in ``arrays``, float32[n_items, d], where a score is ``encode() @ vectors.T``
 
+    asked_with: ClassVar[frozenset[str]] = frozenset()  # hyper-parameters that a fit does not read: they count when it is asked
+
     layout: ClassVar[Layout] = {}  # what ``arrays`` must be like to be read; ``held`` where that depends on hyper-parameters
 
     item_ids: tuple[str, ...]
@@ -58,6 +60,14 @@ class Recommender(ABC):
 
     @abstractmethod
     def _fit(self, data: TrainingData) -> None: ...
+
+    def asking(self, **params: Any) -> Self:
+        """The same fit asked in another way, without copying it. Raises ModelError for what is not among ``asked_with``."""
+        if learnt := sorted(set(params) - self.asked_with):
+            raise ModelError(f"a fit of '{self.name}' depends on {', '.join(learnt)}", "Fit the model again.")
+        other: Self = replace(self, **params)  # type: ignore[type-var]
+        other.item_ids, other.fit_until, other.prior, other.arrays = self.item_ids, self.fit_until, self.prior, self.arrays
+        return other
 
     @abstractmethod
     def encode(self, histories: Histories) -> Any:

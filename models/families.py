@@ -18,7 +18,7 @@ from models.factorization.bpr import BPR
 from models.factorization.ratings import BiasedMF, RatingMeans
 from models.linear.closed_form import ClosedForm
 from models.linear.ease import EASE
-from models.linear.sparse_inverse import SparseClosedForm
+from models.linear.sparse_inverse import SparseClosedForm, SparseEASE
 from models.neighbours.item_knn import ItemKNN
 from models.neighbours.user_knn import UserKNN
 from models.neural.multi_task import MultiTask
@@ -39,6 +39,7 @@ FAMILIES: dict[str, type[Recommender]] = {
         EASE,
         ClosedForm,
         SparseClosedForm,
+        SparseEASE,
         Blend,
         ImplicitALS,
         BPR,

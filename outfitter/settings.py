@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     window_days: int = Field(28, ge=7, multiple_of=7, description="Length of the validation and of the test window, in whole weeks.")
     list_length: int = Field(12, ge=1, le=1000, description="Items recommended to each user, and the k of the metrics.")
     models: tuple[str, ...] = Field(
-        ("popularity", "recent_popularity", "item_knn", "als", "two_tower"), description="Model families that each training run fits."
+        ("als", "closed_form_sparse", "two_tower"), description="Model families that each training run fits beside the gate's baselines."
     )
     seed: int = Field(0, ge=0, description="Seed of models, samples and bootstraps.")
     checkpoint_seconds: float = Field(
@@ -98,7 +98,18 @@ class Settings(BaseSettings):
     gate_max_popularity: float = Field(
         0.1, ge=0, le=1, description="How much nearer to the most popular items the challenger's lists may be, as a share of the catalogue."
     )
+    gate_baselines: tuple[str, ...] = Field(
+        ("popularity", "recent_popularity", "item_knn", "ease"),
+        description="What a challenger must beat besides the champion, each tuned in every training; the simplest first.",
+    )
     gate_too_good: float = Field(0.6, gt=0, le=1, description="NDCG above which a result is taken for a leak and refused.")
+    gate_min_diversity: float = Field(
+        0.5, ge=0, le=1, description="Diversity within a list that a challenger's shadow run must keep, as a share of the champion's."
+    )
+    gate_min_overlap: float = Field(
+        0.01, ge=0, le=1, description="Share of the champion's lists that a challenger's must have in common with them in the shadow run."
+    )
+    shadow_users: int = Field(10_000, ge=1, description="Users, by whole buckets, whom a challenger scores in a shadow run.")
     drift_sample: int = Field(100_000, ge=100, description="Rows a side that a drift report looks at.")
     drift_share: float = Field(0.3, gt=0, le=1, description="Share of drifted columns that makes the verdict 'drift'.")
     drift_numerical: float = Field(0.2, gt=0, description="Shift of a number, in standard deviations, that counts as drift.")
@@ -137,6 +148,17 @@ class Settings(BaseSettings):
         if store != "sqlite" and (not known or parts.query or parts.fragment):
             raise ValueError("give 'sqlite' or 'redis://[:password@]host:port[/db]'")
         return store
+
+    @field_validator("gate_baselines")
+    @classmethod
+    def _popularity_first(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The first model that goes live asks nothing of a user, and everything else is less simple than it."""
+        known = ("popularity", "recent_popularity", "item_knn", "ease")
+        if unknown := [name for name in names if name not in known]:
+            raise ValueError(f"'{unknown[0]}' is no baseline, only {', '.join(known)}")
+        if list(names) != sorted(set(names), key=known.index) or not set(names) & set(known[:2]):
+            raise ValueError(f"give a popularity model and what else is wanted in this order, once: {', '.join(known)}")
+        return names
 
     @field_validator("events", mode="before")
     @classmethod

@@ -18,19 +18,23 @@ from outfitter.features.asof import Windows
 from outfitter.lake import stages
 from outfitter.progress import report
 from outfitter.registry import promotion
-from outfitter.registry.candidates import BASELINES, Candidate, note_leaks, train_candidate
+from outfitter.registry.candidates import Candidate, note_leaks, train_candidate
+from outfitter.registry.contest import Contest
 from outfitter.registry.gate import Decision
-from outfitter.registry.promotion import Contest
+from outfitter.registry.standing import POPULAR
+from outfitter.registry.tuning import tune
 from tasks.fitting import shown
 from tasks.work import Work
 
 
 @task(name="fit", task_run_name="fit {recipe.model}", cache_policy=NO_CACHE)
 def fit(work: Work, recipe: Recipe, material: Material, exam: Exam) -> Candidate:
-    """Fit, examine and log one candidate."""
+    """Tune what is quickly fitted, then fit, examine and log it."""
     report("train", f"fitting {recipe.model}")
+    tuned = tune(recipe, material, exam, work.now)
+    texts = {"tuning.json": tuned.json()} if tuned.tried else {}
     with shown(recipe.model):
-        return train_candidate(recipe, material, exam, work.registry, work.now, time.perf_counter)
+        return train_candidate(tuned.recipe, material, exam, work.registry, work.now, time.perf_counter, texts)
 
 
 def fit_all(work: Work, recipes: list[Recipe], material: Material, exam: Exam) -> list[Candidate]:
@@ -71,7 +75,7 @@ def search_leaks(
     if (done := stages.find(work.lake, "leaks", print_)) is not None:
         return LeakReport.of(done)
     scores = {candidate.recipe: candidate.scores[METRIC] for candidate in candidates}
-    leaks = look_for_leaks(material, windows, exams, scores, BASELINES, lambda what: report("train", what))
+    leaks = look_for_leaks(material, windows, exams, scores, POPULAR, lambda what: report("train", what))
     note_leaks(work.registry, [candidate.run_id for candidate in candidates], leaks)
     return LeakReport.of(stages.record(work.lake, "leaks", print_, leaks.record(), work.now)) if leaks.passed else leaks
 
@@ -85,7 +89,7 @@ def bootstrap(contest: Contest, candidates: list[Candidate]) -> Decision:
 
 @task(name="gate", cache_policy=NO_CACHE)
 def gate(contest: Contest, candidates: list[Candidate]) -> tuple[Decision, dict[str, Result]]:
-    """The best candidate against the champion and the best baseline."""
+    """The best candidate against the champion and the baselines."""
     report("train", "comparing challenger and champion on the test window")
     with shown("challenge"):
         return promotion.challenge(contest, candidates)

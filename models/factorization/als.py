@@ -28,6 +28,7 @@ class ImplicitALS(Recommender):
     """
 
     name: ClassVar[str] = "als"
+    asked_with: ClassVar[frozenset[str]] = frozenset({"half_life"})
     item_vectors_name: ClassVar[str | None] = "item_factors"
     layout: ClassVar[Layout] = {"item_factors": Held(("items", "factors")), "gram": Held(("factors", "factors"))}
 

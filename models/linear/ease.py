@@ -22,6 +22,7 @@ class EASE(ItemWeights):
     """
 
     name: ClassVar[str] = "ease"
+    asked_with: ClassVar[frozenset[str]] = frozenset({"half_life"})
 
     regularization: float = 200.0
     half_life: float | None = 2.0
@@ -33,7 +34,7 @@ class EASE(ItemWeights):
         require(self.memory_gib > 0, f"memory_gib must be positive, not {self.memory_gib}")
 
     def _fit(self, data: TrainingData) -> None:
-        require_room(self.name, data.n_items, 1, self.memory_gib, "use 'closed_form_sparse' with closeness and attributes 0")
+        require_room(self.name, data.n_items, 1, self.memory_gib, "use 'ease_sparse'")
         met = data.histories.matrix(data.n_items)
         gram = (met.T @ met).toarray()
         require_in_range(np.diagonal(gram))

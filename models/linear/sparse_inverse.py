@@ -1,4 +1,4 @@
-"""The closed-form sequential model for catalogues whose items times items fit into no memory."""
+"""EASE and the closed-form sequential model for catalogues whose items times items fit into no memory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,33 @@ from models.linear.local_regressions import Listed, solve_each, strongest
 from models.linear.normal_equations import Mix, NormalEquations
 
 
+class _SparseWeights(ItemWeights):
+    """``arrays``: the rows of what stands in a history, as CSR, in place of a matrix of all items by all items."""
+
+    layout: ClassVar[Layout] = {
+        "starts": Held(("items+1",), starts_of="entries"),
+        "items": Held(("entries",), places_in="items"),
+        "weights": Held(("entries",)),
+    }
+
+    def _solve(self, data: TrainingData, mix: Mix, regularization: float, neighbours: int) -> None:
+        equations = NormalEquations.of(data, mix)
+        diagonal = equations.diagonal() + np.float32(regularization)
+        require_in_range(diagonal)
+        related, predictors = strongest(equations, diagonal, min(neighbours, data.n_items - 1))
+        solve_each(related, diagonal, predictors)
+        self.arrays = by_history(predictors)
+
+    def score(self, query: sparse.csr_matrix, items: slice) -> Float:
+        """float32[n_users, len(items)]: the faded histories times the weights of the items."""
+        scores = np.zeros((query.shape[0], items.stop - items.start), dtype=np.float32)
+        weights = self.arrays["starts"], self.arrays["items"], self.arrays["weights"]
+        add_sparse_rows(query.indptr, query.indices, query.data, *weights, items.start, scores)
+        return scores
+
+
 @dataclass
-class SparseClosedForm(ItemWeights):
+class SparseClosedForm(_SparseWeights):
     """``ClosedForm`` where each item is told from its ``neighbours`` strongest items alone, by a regression of its own.
 
     The strongest are those that by themselves would lower the squared error most, by C_ij^2 / (G_ii + regularization); with as many
@@ -30,11 +55,6 @@ class SparseClosedForm(ItemWeights):
     """
 
     name: ClassVar[str] = "closed_form_sparse"
-    layout: ClassVar[Layout] = {
-        "starts": Held(("items+1",), starts_of="entries"),
-        "items": Held(("entries",), places_in="items"),
-        "weights": Held(("entries",)),
-    }
 
     closeness: float = 3.0
     attributes: float = 0.1
@@ -47,19 +67,26 @@ class SparseClosedForm(ItemWeights):
         require(self.neighbours > 0, f"neighbours must be positive, not {self.neighbours}")
 
     def _fit(self, data: TrainingData) -> None:
-        equations = NormalEquations.of(data, Mix(self.closeness, self.half_life, self.attributes))
-        diagonal = equations.diagonal() + np.float32(self.regularization)
-        require_in_range(diagonal)
-        related, predictors = strongest(equations, diagonal, min(self.neighbours, data.n_items - 1))
-        solve_each(related, diagonal, predictors)
-        self.arrays = by_history(predictors)
+        self._solve(data, Mix(self.closeness, self.half_life, self.attributes), self.regularization, self.neighbours)
 
-    def score(self, query: sparse.csr_matrix, items: slice) -> Float:
-        """float32[n_users, len(items)]: the faded histories times the weights of the items."""
-        scores = np.zeros((query.shape[0], items.stop - items.start), dtype=np.float32)
-        weights = self.arrays["starts"], self.arrays["items"], self.arrays["weights"]
-        add_sparse_rows(query.indptr, query.indices, query.data, *weights, items.start, scores)
-        return scores
+
+@dataclass
+class SparseEASE(_SparseWeights):
+    """``EASE`` as ``SparseClosedForm`` approximates ``ClosedForm``; with as many neighbours as there are other items it is the same."""
+
+    name: ClassVar[str] = "ease_sparse"
+    asked_with: ClassVar[frozenset[str]] = frozenset({"half_life"})
+
+    regularization: float = 200.0
+    half_life: float = 2.0
+    neighbours: int = 300
+
+    def __post_init__(self) -> None:
+        check(0, 0, self.regularization, self.half_life)
+        require(self.neighbours > 0, f"neighbours must be positive, not {self.neighbours}")
+
+    def _fit(self, data: TrainingData) -> None:
+        self._solve(data, Mix(0, self.half_life, 0), self.regularization, self.neighbours)
 
 
 def by_history(predictors: Listed) -> dict[str, NDArray[np.generic]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.metrics.agreement import kendall, overlap
 from models.metrics.beyond import (
     coverage,
     diversity,
@@ -36,11 +37,13 @@ __all__ = [
     "gini",
     "hit_rate",
     "hits",
+    "kendall",
     "mae",
     "measure",
     "mrr",
     "ndcg",
     "novelty",
+    "overlap",
     "pearson",
     "popularity_percentile",
     "precision",

@@ -30,6 +30,7 @@ class ItemKNN(Recommender):
     """
 
     name: ClassVar[str] = "item_knn"
+    asked_with: ClassVar[frozenset[str]] = frozenset({"half_life"})
     layout: ClassVar[Layout] = {
         "neighbours": Held(("items", "near"), places_in="items", padded=True),
         "similarities": Held(("items", "near")),

@@ -60,8 +60,8 @@ def compare(first: Number, second: Number, as_json: Json = False) -> None:
         from flows.train import ready_material
         from outfitter.cli.model_tables import pair
         from outfitter.features.asof import Windows
+        from outfitter.registry.contest import Contest
         from outfitter.registry.overview import side_by_side
-        from outfitter.registry.promotion import Contest
         from tasks.training import final_exam
 
         versions = [work.registry.version(number) for number in (first, second)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,11 @@ class Material:
     features: Lake
     materialization: str
     settings: Settings
+
+    @cached_property
+    def n_items(self) -> int:
+        """How many items the snapshot knows."""
+        return int(self.snapshot.items().select(pl.len()).collect().item())
 
     def rows(self, table: str, cutoff: datetime) -> pl.DataFrame:
         """The rows of ``user_features`` or ``item_features`` as of a cut-off."""

@@ -54,6 +54,7 @@ SPACES: Mapping[str, Space] = {
     "ease": {"regularization": _real(5, 5000), "half_life": EVENTS_BACK},
     "closed_form": CLOSED_FORM,
     "closed_form_sparse": CLOSED_FORM,
+    "ease_sparse": {"regularization": _real(5, 5000), "half_life": EVENTS_BACK},
     "blend": {},  # what is blended, and how, is searched for as 'one+other'
     "als": {
         "factors": _whole(16, 256),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -49,9 +50,9 @@ def open_batch(material: Material, version: Version, as_of: datetime) -> Batch:
     """The batch of a version as of a moment; the same inputs give the same id."""
     settings, snapshot = material.settings, material.snapshot
     told = {name: getattr(settings, name) for name in SETTINGS}
+    model = models.load(version.path)
     artifact = content_hash(version.path / checkpoint.META)
     batch_id = stages.fingerprint("recommend", model=artifact, on=material.materialization, as_of=as_of, settings=told)
-    model = models.load(version.path)
     items = catalogue(snapshot, as_of, model.item_ids)
     targets = [name for name, rule in settings.events.items() if rule.target]
     available = sellable(snapshot, items, as_of, settings.sellable_days, targets)
@@ -65,8 +66,7 @@ def open_batch(material: Material, version: Version, as_of: datetime) -> Batch:
 
 def require_answers(batch: Batch) -> Batch:
     """The batch itself. Raises ModelError when its model cannot answer the first users of a bucket with the features there are now."""
-    users = batch.material.snapshot.users().filter(pl.col("bucket") == 0).select("user_key").collect()["user_key"].sort().to_numpy()[:TRIED]
-    shown = _asked(batch, 0, users)
+    shown = _asked(batch, 0, _users(batch, 0)[:TRIED])
     filled = shown.items >= 0
     if not (filled.any(axis=1).all() and np.isfinite(shown.scores[filled]).all()):
         raise ModelError(f"'{batch.model.name}' does not give every user a list of finite scores")
@@ -75,12 +75,23 @@ def require_answers(batch: Batch) -> Batch:
 
 def recommend_bucket(batch: Batch, bucket: int) -> int:
     """Answer for every user of a bucket and append the lists; a bucket that was appended before is left alone. Returns its users."""
-    users = batch.material.snapshot.users().filter(pl.col("bucket") == bucket).select("user_key").collect()["user_key"].sort().to_numpy()
+    users = _users(batch, bucket)
     transaction = f"{batch.id}:{bucket}"
     if batch.lake.committed("recommendations", transaction) or not len(users):
         return len(users)
-    batch.lake.append("recommendations", _rows(batch, bucket, users, _asked(batch, bucket, users)), transaction)
+    batch.lake.append("recommendations", _rows(batch, bucket, users), transaction)
     return len(users)
+
+
+def lists_for(batch: Batch, buckets: Iterable[int]) -> pl.DataFrame:
+    """Rows of ``recommendations`` for every user of these buckets, made now and appended nowhere."""
+    return pl.concat([_rows(batch, bucket, _users(batch, bucket)) for bucket in buckets])
+
+
+def _users(batch: Batch, bucket: int) -> NDArray[np.int32]:
+    """The keys of a bucket's users, ascending."""
+    keys = batch.material.snapshot.users().filter(pl.col("bucket") == bucket).select("user_key").collect()["user_key"]
+    return keys.sort().to_numpy()
 
 
 def _asked(batch: Batch, bucket: int, users: NDArray[np.int32]) -> TopK:
@@ -92,7 +103,8 @@ def _asked(batch: Batch, bucket: int, users: NDArray[np.int32]) -> TopK:
     return batch.model.recommend(asked, settings.list_length, batch.available, exclude_seen=not settings.repeat_purchases)
 
 
-def _rows(batch: Batch, bucket: int, users: NDArray[np.int32], top: TopK) -> pl.DataFrame:
+def _rows(batch: Batch, bucket: int, users: NDArray[np.int32]) -> pl.DataFrame:
+    top = _asked(batch, bucket, users)
     keys = np.where(top.items >= 0, batch.items.keys[top.items], -1)
     filled = top.items >= 0
     return pl.DataFrame(
@@ -112,16 +124,22 @@ def _rows(batch: Batch, bucket: int, users: NDArray[np.int32], top: TopK) -> pl.
 
 def validate_batch(batch: Batch, docs: Path) -> Validation:
     """Hold the lists of a batch, as they lie in the lake, to the recommendations suite."""
-    settings, snapshot = batch.material.settings, batch.material.snapshot
     lists = batch.lake.scan("recommendations").filter(pl.col("batch_id") == batch.id).select("user_key", "items", "scores").collect()
+    users = batch.material.snapshot.users().select(pl.len()).collect().item()
+    return validate_lists(batch, lists, users, f"recommendations: {batch.id}", docs)
+
+
+def validate_lists(batch: Batch, lists: pl.DataFrame, users: int, name: str, docs: Path | None) -> Validation:
+    """Hold ``lists`` (user_key, items, scores), of which there must be ``users``, to the recommendations suite."""
+    settings, snapshot = batch.material.settings, batch.material.snapshot
     targets = [name for name, rule in settings.events.items() if rule.target]
     took = (pl.col("timestamp") <= batch.as_of) & pl.col("event").is_in(targets)  # not through what the lists were made with
-    seen = snapshot.scan("interactions").filter(took).select("user_key", "item_key").unique().collect()
-    users = snapshot.users().select(pl.len()).collect().item()
+    rows = snapshot.scan("interactions").filter(took).join(lists.lazy().select("user_key"), on="user_key", how="semi")
+    seen = rows.select("user_key", "item_key").unique().collect()
     k, repeats = settings.list_length, settings.repeat_purchases
     told = summary(lists, k=k, available=pl.Series(batch.items.keys[batch.available]), seen=seen, repeats=repeats)
     held_to = suite(k=k, users=users, repeats=repeats)
-    return validate(told, held_to, name=f"recommendations: {batch.id}", docs=docs, row_label="user_key")
+    return validate(told, held_to, name=name, docs=docs, row_label="user_key")
 
 
 def publish(batch: Batch, validation_id: str, at: datetime) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from models.base import Recipe, Recommender
 from models.families import build
-from models.popularity import Popularity, RecentPopularity
+from models.linear.ease import EASE
+from models.linear.sparse_inverse import SparseEASE
 from outfitter.evaluation.bootstrap import Interval, interval
 from outfitter.evaluation.exam import METRICS, Exam, Result, sit
 from outfitter.evaluation.leaks.report import LeakReport
@@ -22,8 +23,8 @@ from outfitter.registry.card import model_card, with_leaks
 from outfitter.registry.versions import CARD, Registry
 from outfitter.settings import Settings
 
-BASELINES = (Popularity.name, RecentPopularity.name)
-"""Always fitted: what goes live when nothing is, and what every challenger must beat."""
+DENSE_ITEMS = 12_000
+"""Items above which EASE is fitted in its sparse form: the dense one takes a quarter of a minute there, and the cube of any more."""
 FITTING = ("events", "repeat_purchases", "sellable_days", "training_cutoffs", "window_days", "list_length", "seed", "bootstrap_samples")
 CHECKING = ("leak_users",)
 GATING = (
@@ -37,6 +38,10 @@ GATING = (
     "gate_max_mb",
     "gate_max_popularity",
     "gate_too_good",
+    "gate_baselines",
+    "gate_min_diversity",
+    "gate_min_overlap",
+    "shadow_users",
 )
 
 
@@ -63,9 +68,14 @@ class Candidate:
         return cls(recipe, outputs["run_id"], scores, outputs["coverage"], outputs["users"], outputs["fit_seconds"])
 
 
-def recipes(settings: Settings) -> list[Recipe]:
+def recipes(settings: Settings, n_items: int) -> list[Recipe]:
     """The recipe of each baseline and configured family: its defaults and the configured seed. Raises ModelError for an unknown one."""
-    return [_seeded(name, settings.seed) for name in dict.fromkeys((*BASELINES, *settings.models))]
+    return [_seeded(name, settings.seed) for name in dict.fromkeys((*baselines(settings, n_items), *settings.models))]
+
+
+def baselines(settings: Settings, n_items: int) -> tuple[str, ...]:
+    """What a challenger must beat, the simplest first, in the form that suits a catalogue of that size."""
+    return tuple(SparseEASE.name if name == EASE.name and n_items > DENSE_ITEMS else name for name in settings.gate_baselines)
 
 
 def _seeded(name: str, seed: int) -> Recipe:
@@ -76,14 +86,16 @@ def _seeded(name: str, seed: int) -> Recipe:
 def training_fingerprint(material: Material, windows: Windows) -> str:
     """What a training run depends on: the data, the windows, the families, every setting that matters to a fit, a check or the gate."""
     settings = {name: getattr(material.settings, name) for name in (*FITTING, *CHECKING, *GATING)}
-    models = [[recipe.model, recipe.params] for recipe in recipes(material.settings)]
+    models = [[recipe.model, recipe.params] for recipe in recipes(material.settings, material.n_items)]
     return stages.fingerprint("train", on=material.materialization, windows=windows, settings=settings, models=models)
 
 
-def train_candidate(recipe: Recipe, material: Material, exam: Exam, registry: Registry, at: datetime, clock: Any) -> Candidate:
+def train_candidate(
+    recipe: Recipe, material: Material, exam: Exam, registry: Registry, at: datetime, clock: Any, texts: Mapping[str, str] | None = None
+) -> Candidate:
     """Fit a recipe on what was known when the exam asks, examine it, log it; or find it done already.
 
-    clock: a function that gives seconds, for the fitting time that the model card states.
+    clock: a function that gives seconds, for the fitting time that the model card states. texts: artifacts for its run, by their names.
     """
     settings = {name: getattr(material.settings, name) for name in FITTING}
     print_ = stages.fingerprint("fit", recipe=recipe, on=material.materialization, asked=exam.asked, until=exam.until, settings=settings)
@@ -97,6 +109,7 @@ def train_candidate(recipe: Recipe, material: Material, exam: Exam, registry: Re
         result = sit(exam, model)
         scores = {name: interval(result.per_user[name], settings["bootstrap_samples"], settings["seed"]) for name in METRICS}
         log_fitted(registry, model, material, scores, result, {"outfitter.role": "candidate", "outfitter.fingerprint": print_})
+        registry.annotate(run_id, {}, {}, texts or {})
     candidate = Candidate(recipe, run_id, scores, result.coverage, len(exam.users), round(seconds, 3))
     return Candidate.of(stages.record(lake, "fit", print_, candidate.outputs(), at))
 

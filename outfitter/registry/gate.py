@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from outfitter.evaluation.bootstrap import Interval, detectable_effect, interval_of, resampled_means, users_needed
 from outfitter.evaluation.exam import METRIC, PerUser, Result
 from outfitter.evaluation.permutation import p_better
 from outfitter.evaluation.report.density import Density
-from outfitter.registry.guardrails import Guardrail, Mask, guardrails
+from outfitter.registry.guardrails import Guardrail, Mask, guardrails, told
+from outfitter.registry.shadow import Shadow
 from outfitter.settings import Settings
 
 Verdict = Literal[
@@ -27,6 +28,8 @@ Verdict = Literal[
 ]
 """The last three are no gate's: see ``outfitter.registry.production``."""
 LIVE: tuple[Verdict, ...] = ("bootstrap", "promoted", "refreshed")
+WAITING: tuple[Verdict, ...] = ("not enough evidence", "guardrail")
+"""Their model is registered too, as the alias ``challenger``: it runs in the shadow, and a person may promote it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Decision:
     detectable: float | None = None  # smallest relative gain these users could have shown
     guardrails: tuple[Guardrail, ...] = field(default=())
     comparisons: tuple[Comparison, ...] = field(default=())  # the champion first
+    others: tuple[Decision, ...] = field(default=())  # who else stood, in turn
+    shadow: Shadow | None = None  # what would have been shown tonight
 
     @property
     def goes_live(self) -> bool:
@@ -69,6 +74,16 @@ class Decision:
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
+
+    def lets_the_next_stand(self, alpha: float) -> bool:
+        """Whether it was better than the champion and yet stays out: then a simpler model may stand (``standing.challengers``)."""
+        return self.verdict in ("not better", "guardrail") and bool(self.comparisons) and self.comparisons[0].shows_a_gain(alpha)
+
+    def after(self, shadow: Shadow) -> Decision:
+        """The same decision once tonight's lists are known: what they break keeps it from going live."""
+        if self.goes_live and shadow.broken:
+            return replace(self, shadow=shadow, verdict="guardrail", reason=f"in the shadow run, {shadow.broken}; {self.reason}")
+        return replace(self, shadow=shadow)
 
 
 def decide(
@@ -89,7 +104,7 @@ def decide(
     rails = guardrails(challenger, champion, segments, settings)
     broken = [rail for rail in rails if not rail.holds]
     if verdict in LIVE and broken:
-        verdict, reason = "guardrail", "; ".join(f"{rail.name}: {rail.finding}" for rail in broken)
+        verdict, reason = "guardrail", told(broken)
     return Decision(
         verdict,
         reason,

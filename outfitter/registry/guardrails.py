@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,11 @@ class Guardrail:
     name: str
     holds: bool
     finding: str
+
+
+def told(rails: Iterable[Guardrail]) -> str:
+    """Their findings in one line."""
+    return "; ".join(f"{rail.name}: {rail.finding}" for rail in rails)
 
 
 def guardrails(challenger: Result, champion: Result, segments: Mapping[str, Mask], settings: Settings) -> tuple[Guardrail, ...]:

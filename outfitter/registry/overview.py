@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from models.metrics import overlap
 from outfitter.evaluation.exam import METRIC, Result, sit
 from outfitter.lake.tables import Lake
+from outfitter.registry.contest import Contest, as_it_was_then
 from outfitter.registry.gate import compared
 from outfitter.registry.production import Move, history
-from outfitter.registry.promotion import Contest, as_it_was_then
 from outfitter.registry.versions import CARD, Registry, Version
 
 
@@ -44,14 +45,8 @@ def side_by_side(contest: Contest, one: Version, other: Version) -> dict[str, An
         "versions": [{"version": version.version, **_scores(result)} for version, result in zip((one, other), results, strict=True)],
         "gain": asdict(comparison.gain),
         "p": comparison.p,
-        "overlap": overlap(results[0].shown, results[1].shown),
+        "overlap": float(np.nanmean(overlap(results[0].shown, results[1].shown))),
     }
-
-
-def overlap(one: Any, other: Any) -> float:
-    """The mean share of a user's list, int[n, k] keys with -1 for nothing, that stands in the other list as well."""
-    both = (one[:, :, None] == other[:, None, :]) & (one >= 0)[:, :, None]
-    return float((both.any(axis=2).sum(axis=1) / np.maximum((one >= 0).sum(axis=1), 1)).mean())
 
 
 def _scores(result: Result) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from outfitter.evaluation.report.density import Density
 from outfitter.lake.tables import Lake
 from outfitter.registry.gate import Comparison, Decision
 from outfitter.registry.guardrails import Guardrail
+from outfitter.registry.shadow import Shadow
 
 
 def write_down(lake: Lake, decision_id: str, decision: Decision, version: str | None, snapshot_id: str | None, at: datetime) -> None:
@@ -44,11 +45,16 @@ def decided(lake: Lake, decision_id: str) -> tuple[Decision, str | None] | None:
 
 def read_decision(record: str) -> Decision:
     """A decision out of its JSON record."""
-    told = json.loads(record)
+    return _decision(json.loads(record))
+
+
+def _decision(told: dict[str, Any]) -> Decision:
     gain = Interval(**told["gain"]) if told["gain"] else None
     rails = tuple(Guardrail(**rail) for rail in told["guardrails"])
     comparisons = tuple(_comparison(one) for one in told.get("comparisons", ()))
-    return Decision(**{**told, "gain": gain, "guardrails": rails, "comparisons": comparisons})
+    others = tuple(_decision(one) for one in told.get("others", ()))
+    shadow = Shadow.of(told["shadow"]) if told.get("shadow") else None
+    return Decision(**{**told, "gain": gain, "guardrails": rails, "comparisons": comparisons, "others": others, "shadow": shadow})
 
 
 def _comparison(told: dict[str, Any]) -> Comparison:

@@ -30,7 +30,7 @@ from outfitter.settings import Settings
 
 REGISTERED = "outfitter"
 EXPERIMENT = "outfitter"
-CHAMPION = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
 CARRIED_OUT = "outfitter.decision"  # a tag of the registered model: the row of ``promotions`` that its alias carries out
 MOST_VERSIONS = 10_000
 CARD = "model_card.md"
@@ -141,9 +141,16 @@ class Registry:
         found = self.client.search_model_versions(f"name = '{REGISTERED}' and tags.`{tag}` = '{value}'")
         return self._version(found[0]) if found else None
 
+    def challenge(self, version: Version) -> Version:
+        """Point the alias ``challenger`` at a version, which it returns."""
+        self.client.set_registered_model_alias(REGISTERED, CHALLENGER, version.version)
+        return version
+
     def promote(self, version: str, decision_id: str) -> None:
-        """Point the alias ``champion`` at a version, and then say which decision that carries out."""
+        """Point the alias ``champion`` at a version, which is no challenger any more, and then say which decision that carries out."""
         self.client.set_registered_model_alias(REGISTERED, CHAMPION, version)
+        if self.alias(CHALLENGER) == version:
+            self.client.delete_registered_model_alias(REGISTERED, CHALLENGER)
         self.client.set_registered_model_tag(REGISTERED, CARRIED_OUT, decision_id)
 
     def carried_out(self) -> str | None:
@@ -173,10 +180,10 @@ class Registry:
         number = self.alias()
         return None if number is None else self.version(number)
 
-    def alias(self) -> str | None:
-        """The number of the version that the alias names, whether or not there is anything left of it; None before the first."""
+    def alias(self, name: str = CHAMPION) -> str | None:
+        """The number of the version that an alias names, whether or not there is anything left of it; None where it names none."""
         try:
-            return str(self.client.get_model_version_by_alias(REGISTERED, CHAMPION).version)
+            return str(self.client.get_model_version_by_alias(REGISTERED, name).version)
         except MlflowException as error:
             if error.error_code in NO_SUCH_ALIAS:
                 return None

@@ -11,7 +11,7 @@ from models.factorization.bpr import BPR
 from models.factorization.ratings import BiasedMF, RatingMeans
 from models.linear.closed_form import ClosedForm
 from models.linear.ease import EASE
-from models.linear.sparse_inverse import SparseClosedForm
+from models.linear.sparse_inverse import SparseClosedForm, SparseEASE
 from models.neighbours.item_knn import ItemKNN
 from models.neighbours.user_knn import UserKNN
 from models.neural.multi_task import MultiTask
@@ -33,6 +33,7 @@ def fresh(name: str) -> Recommender:
         "ease": EASE(regularization=10.0),
         "closed_form": ClosedForm(regularization=10.0),
         "closed_form_sparse": SparseClosedForm(regularization=10.0, neighbours=20),
+        "ease_sparse": SparseEASE(regularization=10.0, neighbours=20),
         "blend": Blend((("ease", (("regularization", 10.0),)), ("item_knn", (("neighbours", 20),))), (0.7, 0.3)),
         "als": ImplicitALS(factors=8, iterations=8),
         "bpr": BPR(factors=8, iterations=100, learning_rate=0.1),

@@ -12,7 +12,7 @@ import pytest
 import models
 from models.base import Recipe, Recommender, recent_popularity
 from models.data import Histories
-from models.families import FAMILIES, family
+from models.families import FAMILIES, build, family
 from models.metrics import Truth, hit_rate
 from models.topk import TopK
 from outfitter.errors import ModelError, NotEnoughData
@@ -34,6 +34,7 @@ LEARNERS = (
     "ease",
     "closed_form",
     "closed_form_sparse",
+    "ease_sparse",
     "blend",
 )
 
@@ -239,6 +240,9 @@ def test_an_unknown_model_and_an_unknown_parameter_are_named() -> None:
         ("closed_form_sparse", ("regularization", 0.0)),
         ("closed_form_sparse", ("half_life", 0.0)),
         ("closed_form_sparse", ("neighbours", 0)),
+        ("ease_sparse", ("regularization", 0.0)),
+        ("ease_sparse", ("half_life", 0.0)),
+        ("ease_sparse", ("neighbours", 0)),
         ("blend", ("members", ())),
         ("blend", ("weights", (1.0,))),
         ("blend", ("by", "luck")),
@@ -275,3 +279,18 @@ def test_profiles_do_not_disturb_models_that_ignore_them(fitted: dict[str, Recom
     h = world.data.histories
     with_profiles = Histories(h.indptr, h.items, h.weights, h.ages, np.ones((h.n_users, 1), dtype=np.float32))
     same(fitted["item_knn"].recommend(with_profiles, K), fitted["item_knn"].recommend(h, K))
+
+
+@pytest.mark.parametrize("name", [name for name, one in FAMILIES.items() if one.asked_with])
+def test_a_fit_reads_nothing_of_what_it_is_asked_with(name: str, fitted: dict[str, Recommender], world: World) -> None:
+    """So one fit serves every value of it, and says what a fit of its own would."""
+    model, asked = fitted[name], dict.fromkeys(family(name).asked_with, 7.0)
+    own = build(Recipe(name, tuple({**model.params(), **asked}.items()))).fit(world.data)
+    other = model.asking(**asked)
+    assert other.params() == own.params() != model.params()
+    same(other.recommend(world.data.histories, K), own.recommend(world.data.histories, K))
+
+
+def test_what_a_fit_reads_cannot_be_asked_for(fitted: dict[str, Recommender]) -> None:
+    with pytest.raises(ModelError, match="a fit of 'als' depends on factors"):
+        fitted["als"].asking(half_life=3.0, factors=3)

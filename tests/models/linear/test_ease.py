@@ -40,5 +40,5 @@ def test_what_lies_far_back_is_left_out() -> None:
 
 
 def test_a_catalogue_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"24 items and memory_gib allows 2e-06.*closed_form_sparse"):
+    with pytest.raises(ModelError, match=r"24 items and memory_gib allows 2e-06.*ease_sparse"):
         EASE(memory_gib=2e-6).fit(blocks(60, 24, 2, 5).data)

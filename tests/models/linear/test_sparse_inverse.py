@@ -12,7 +12,7 @@ from models.data import Float, TrainingData
 from models.linear.closed_form import ClosedForm
 from models.linear.ease import EASE
 from models.linear.local_regressions import Listed, keep, ranked, solve_each
-from models.linear.sparse_inverse import SparseClosedForm, by_history
+from models.linear.sparse_inverse import SparseClosedForm, SparseEASE, by_history
 from outfitter.errors import ModelError
 from tests.models.linear.test_closed_form import MIX, REGULARIZATION, data
 from tests.models.regression import rows_of
@@ -21,7 +21,7 @@ from tests.models.worlds import blocks, histories
 __all__ = ["data"]
 
 
-def dense_weights(model: SparseClosedForm) -> Float:
+def dense_weights(model: SparseClosedForm | SparseEASE) -> Float:
     """float32[n_items, n_items]: the weights as the dense form has them."""
     n_items = len(model.item_ids)
     out = np.zeros((n_items, n_items), dtype=np.float32)
@@ -117,3 +117,9 @@ def test_what_is_no_number_leaves_no_row_half_filled() -> None:
     assert not keep(values, np.ones(4, np.float32), 0, items, np.empty((1, 3), np.float32))
     assert keep(np.array([[0, 1, 3, 2]], np.float32), np.ones(4, np.float32), 0, items, np.empty((1, 3), np.float32))
     assert items.tolist() == [[1, 2, 3]]
+
+
+def test_with_all_neighbours_ease_is_what_its_dense_form_is(data: TrainingData) -> None:
+    dense = EASE(REGULARIZATION).fit(data)
+    sparse_form = SparseEASE(REGULARIZATION, neighbours=len(data.item_ids) - 1).fit(data)
+    np.testing.assert_allclose(dense_weights(sparse_form), dense.arrays["weights"], rtol=1e-3, atol=1e-5)

@@ -23,7 +23,7 @@ from outfitter.features.spec import FEATURE_TABLES
 from outfitter.lake.snapshot import Snapshot, open_snapshot, take_snapshot
 from outfitter.lake.tables import Lake
 from outfitter.registry.candidates import Candidate, recipes, train_candidate
-from outfitter.registry.promotion import Contest
+from outfitter.registry.contest import Contest
 from outfitter.registry.versions import Registry
 from outfitter.settings import Settings
 from tests.outfitter.lake.frames import NOW, Arrival, arrival, founded, ingest
@@ -51,8 +51,8 @@ class Trained:
 
 
 def settings_of(home: Path) -> Settings:
-    models = ("popularity", "recent_popularity", "item_knn")
-    return Settings(home=home, models=models, window_days=14, training_cutoffs=1, list_length=6, bootstrap_samples=200, gate_min_users=30)
+    of_models = {"models": ("item_knn",), "gate_baselines": ("popularity", "recent_popularity")}
+    return Settings(home=home, window_days=14, training_cutoffs=1, list_length=6, bootstrap_samples=200, gate_min_users=30, **of_models)
 
 
 def _arrivals(folder: Path) -> list[Arrival]:
@@ -103,7 +103,10 @@ def first(tmp_path_factory: pytest.TempPathFactory, blank_mlflow: Path, mlflow_h
     trained = Trained(Material(snapshot, features, MADE, settings), windows, Registry(settings), [])
     validation = trained.exam(windows.validation_from, windows.test_from)
     ticks = iter(range(1000))
-    fitted = [train_candidate(one, trained.material, validation, trained.registry, NOW, lambda: next(ticks)) for one in recipes(settings)]
+    fitted = [
+        train_candidate(one, trained.material, validation, trained.registry, NOW, lambda: next(ticks))
+        for one in recipes(settings, trained.material.n_items)
+    ]
     return replace(trained, candidates=fitted)
 
 

@@ -11,10 +11,12 @@ import pytest
 
 from outfitter.evaluation.bootstrap import Interval
 from outfitter.evaluation.report.density import BINS, Density, density
+from outfitter.registry.contest import require_champion
 from outfitter.registry.decision_page import decision_page
 from outfitter.registry.gate import Comparison, Decision
 from outfitter.registry.guardrails import Guardrail
-from outfitter.registry.promotion import bootstrap, challenge, page_of, require_champion
+from outfitter.registry.promotion import bootstrap, challenge
+from outfitter.registry.settling import page_of
 from outfitter.settings import Settings
 from tests.outfitter.registry.conftest import Trained
 

@@ -17,12 +17,15 @@ from models.base import Recipe
 from models.topk import TopK
 from outfitter.errors import ModelError
 from outfitter.evaluation.bootstrap import Interval
-from outfitter.registry import promotion, records
+from outfitter.registry import contest as contests
+from outfitter.registry import promotion, records, settling
 from outfitter.registry.candidates import Candidate
+from outfitter.registry.contest import Contest, recipe_of, require_champion, segments
 from outfitter.registry.gate import Decision
 from outfitter.registry.production import settle
-from outfitter.registry.promotion import best, bootstrap, challenge, recipe_of, refresh, require_champion, segments
-from outfitter.registry.versions import REGISTERED, Registry
+from outfitter.registry.promotion import bootstrap, challenge, refresh
+from outfitter.registry.standing import best
+from outfitter.registry.versions import CHALLENGER, REGISTERED, Registry
 from tests.outfitter.lake.frames import NOW
 from tests.outfitter.registry.conftest import Trained, opened
 
@@ -94,7 +97,7 @@ def _die(*_: Any, **__: Any) -> Any:
     raise KilledError
 
 
-@pytest.mark.parametrize(("target", "name"), [(Registry, "log"), (Registry, "register"), (promotion, "write_down"), (Registry, "promote")])
+@pytest.mark.parametrize(("target", "name"), [(Registry, "log"), (Registry, "register"), (settling, "write_down"), (Registry, "promote")])
 def test_a_killed_run_is_finished_once(trained: Trained, monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(target, name, _die)
@@ -111,7 +114,7 @@ def test_a_killed_run_is_finished_once(trained: Trained, monkeypatch: pytest.Mon
 def test_a_decision_that_was_written_down_is_not_judged_again(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     bootstrap(trained.contest(), trained.candidates)
     first, results = challenge(trained.contest(), trained.candidates)
-    assert set(results) == {"champion", "challenger", "baseline"}
+    assert set(results) == {"champion", "item_knn"}
     monkeypatch.setattr(promotion, "decide", lambda *_, **__: pytest.fail("judged again"))
     assert challenge(trained.contest(), trained.candidates) == (first, {})
 
@@ -124,9 +127,10 @@ def test_a_challenger_without_evidence_changes_nothing(trained: Trained) -> None
     was = recipe_of(before).model
     assert (decision.challenger, decision.champion) == ("item_knn", was)
     assert require_champion(trained.registry) == before
-    assert versions(trained) == 1
+    waiting = trained.registry.version(str(trained.registry.alias(CHALLENGER)))
+    assert (recipe_of(waiting).model, waiting.version, versions(trained)) == ("item_knn", "2", 2)
     assert rows(trained) == [("bootstrap", was, None, before.version), ("not enough evidence", "item_knn", was, None)]
-    assert results["challenger"].recipe.model == "item_knn"
+    assert results["item_knn"].recipe.model == "item_knn"
 
 
 def _promoting(monkeypatch: pytest.MonkeyPatch, decision: Decision = PROMOTED) -> list[dict[str, Any]]:
@@ -163,7 +167,7 @@ def test_a_champion_that_learnt_later_sits_the_exam_as_it_was_then(trained: Trai
     monkeypatch.setattr(promotion, "sit", lambda exam, model: sat.append(model.fit_until) or real(exam, model))
     challenge(contest, trained.candidates)
     assert {datetime.fromisoformat(one) for one in sat} == {trained.windows.test_from}
-    assert len(sat) == 3
+    assert len(sat) == 2
 
 
 def test_a_champion_that_learnt_before_the_exam_sits_it_itself(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,13 +175,13 @@ def test_a_champion_that_learnt_before_the_exam_sits_it_itself(trained: Trained,
     bootstrap(early, trained.candidates)
     contest = trained.contest()
     fitted: list[str] = []
-    monkeypatch.setattr(promotion, "fit", lambda recipe, *_: fitted.append(recipe.model) or pytest.fail("the champion was fitted again"))
-    model = promotion.as_it_was_then(contest, require_champion(trained.registry))
+    monkeypatch.setattr(contests, "fit", lambda recipe, *_: fitted.append(recipe.model) or pytest.fail("the champion was fitted again"))
+    model = contests.as_it_was_then(contest, require_champion(trained.registry))
     assert datetime.fromisoformat(model.fit_until) == contest.exam.asked
     assert fitted == []
 
 
-def _before_the_exam(trained: Trained) -> promotion.Contest:
+def _before_the_exam(trained: Trained) -> Contest:
     """A contest a window ago: who wins it has learnt until the moment at which the next exam asks."""
     return replace(trained.contest("early"), exam=trained.exam(trained.windows.validation_from, trained.windows.test_from))
 
@@ -214,11 +218,11 @@ def test_what_cannot_be_compared_with_itself_is_refreshed_and_says_so(trained: T
 
 
 def test_a_run_as_of_the_past_changes_nothing_that_is_live(trained: Trained) -> None:
-    promotion.refuse_the_past(trained.registry, trained.windows.test_from)  # nothing is live yet
+    contests.refuse_the_past(trained.registry, trained.windows.test_from)  # nothing is live yet
     bootstrap(trained.contest(), trained.candidates)
-    promotion.refuse_the_past(trained.registry, trained.windows.as_of)
+    contests.refuse_the_past(trained.registry, trained.windows.as_of)
     with pytest.raises(ModelError, match=r"has learnt until .*a home of its own"):
-        promotion.refuse_the_past(trained.registry, trained.windows.test_from)
+        contests.refuse_the_past(trained.registry, trained.windows.test_from)
 
 
 def test_a_champion_whose_files_are_gone_is_an_error_and_not_an_empty_registry(trained: Trained) -> None:
@@ -228,11 +232,11 @@ def test_a_champion_whose_files_are_gone_is_an_error_and_not_an_empty_registry(t
         trained.registry.champion()
 
 
-def _later(trained: Trained, fingerprint: str) -> promotion.Contest:
+def _later(trained: Trained, fingerprint: str) -> Contest:
     """A contest as of a week before the newest event, and then one as of the event: as if data had come in between."""
     until = trained.windows.as_of - timedelta(days=7)
     exam = trained.exam(trained.windows.test_from, until)
-    return promotion.Contest(trained.material, exam, trained.registry, fingerprint, until)
+    return Contest(trained.material, exam, trained.registry, fingerprint, until)
 
 
 def test_popularity_is_simply_brought_up_to_date(trained: Trained) -> None:

@@ -20,7 +20,7 @@ from outfitter.errors import HomeError, ModelError
 from outfitter.evaluation.bootstrap import Interval
 from outfitter.evaluation.exam import METRICS, sit
 from outfitter.registry import candidates, pyfunc_path
-from outfitter.registry.candidates import Candidate, recipes, train_candidate, training_fingerprint
+from outfitter.registry.candidates import DENSE_ITEMS, Candidate, baselines, recipes, train_candidate, training_fingerprint
 from outfitter.registry.promotion import recipe_of
 from outfitter.registry.versions import EXPERIMENT, Registry, Version
 from outfitter.settings import load_settings
@@ -186,12 +186,19 @@ def test_a_candidate_survives_being_written_down() -> None:
 
 def test_baselines_are_always_fitted_and_nothing_twice(trained: Trained) -> None:
     settings = trained.material.settings
-    some = recipes(settings.model_copy(update={"models": ("als", "popularity", "als"), "seed": 7}))
+    some = recipes(settings.model_copy(update={"models": ("als", "popularity", "als"), "seed": 7}), n_items=60)
     assert [one.model for one in some] == ["popularity", "recent_popularity", "als"]
     assert dict(some[2].params)["seed"] == 7
     assert "seed" not in dict(some[0].params)
     with pytest.raises(ModelError, match="there is no model 'nope'"):
-        recipes(settings.model_copy(update={"models": ("nope",)}))
+        recipes(settings.model_copy(update={"models": ("nope",)}), n_items=60)
+
+
+def test_ease_takes_the_form_that_suits_the_catalogue(trained: Trained) -> None:
+    settings = trained.material.settings.model_copy(update={"gate_baselines": ("popularity", "ease")})
+    assert baselines(settings, DENSE_ITEMS) == ("popularity", "ease")
+    assert baselines(settings, DENSE_ITEMS + 1) == ("popularity", "ease_sparse")
+    assert [one.model for one in recipes(settings, DENSE_ITEMS + 1)] == ["popularity", "ease_sparse", "item_knn"]
 
 
 def test_a_training_run_depends_on_what_it_reads(trained: Trained) -> None:

@@ -1,0 +1,122 @@
+"""Carrying a decision out, exactly once, and leaving its reasons where people look for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from models.base import Recipe, Recommender
+from outfitter.errors import ModelError
+from outfitter.evaluation.bootstrap import interval
+from outfitter.evaluation.exam import METRICS, sit
+from outfitter.evaluation.inputs import catalogue, histories
+from outfitter.registry.candidates import log_fitted, note_leaks
+from outfitter.registry.contest import Contest, recipe_of
+from outfitter.registry.decision_page import decision_page
+from outfitter.registry.gate import WAITING, Decision
+from outfitter.registry.production import settle
+from outfitter.registry.records import as_json, decided, write_down
+from outfitter.registry.shadow import shadow_run
+from outfitter.registry.versions import Version
+from outfitter.settings import Settings
+
+CHECKED_USERS = 1000
+MOST_JUDGED = 3
+Judge = Callable[[], tuple[Decision, Recipe]]
+
+
+def carry_out(contest: Contest, step: str, judge: Judge, run_of: Callable[[Decision], str]) -> Decision:
+    """Judge, and carry the decision out: a version, its shadow run, its row in ``promotions`` (from there on it holds), then the alias.
+
+    A run that was killed after the row finds it and does not judge again; the alias was set right when the run began
+    (``outfitter.registry.production.settle``). run_of: the MLflow run of the model that is judged, where the reasons are kept.
+    """
+    lake, decision_id = contest.material.snapshot.lake, contest.decision_id(step)
+    if (known := decided(lake, decision_id)) is None:
+        decision, version = _settled(contest, judge, decision_id)
+        number = version.version if version is not None and decision.goes_live else None
+        write_down(lake, decision_id, decision, number, contest.material.snapshot.id, contest.at)
+        if number is not None:
+            contest.registry.promote(number, decision_id)
+        known = decision, number
+    _explain(contest, decision_id, *known, run_of(known[0]))
+    return known[0]
+
+
+def _settled(contest: Contest, judge: Judge, decision_id: str) -> tuple[Decision, Version | None]:
+    """The decision with its shadow run, and the version it is about, if it needs one.
+
+    Where somebody else put another version into production meanwhile, that is written down and judged against: who wins a race is in
+    production, and the other one is told so by the verdict on that comparison.
+    """
+    for _ in range(MOST_JUDGED):
+        before = contest.registry.champion()
+        decision, recipe = judge()
+        version = _make_version(contest, recipe, decision, decision_id) if decision.goes_live or decision.verdict in WAITING else None
+        if version is not None:
+            shadow = shadow_run(contest.material, version, before, contest.exam.until, contest.at)
+            if before is None and shadow.broken:
+                raise ModelError(f"'{recipe.model}' cannot be the first in production: {shadow.broken}")
+            decision = decision.after(shadow)
+        if contest.registry.alias() == (before.version if before else None):
+            return decision, version
+        settle(contest.material.snapshot.lake, contest.registry, contest.at)
+    raise ModelError(
+        f"the champion changed {MOST_JUDGED} times while a challenger was compared with it",
+        "Settle on one, and run 'outfitter train' again.",
+    )
+
+
+def page_of(settings: Settings, decision_id: str) -> Path:
+    """Where the page of a decision lies."""
+    return settings.reports / "decisions" / f"{decision_id}.html"
+
+
+def _explain(contest: Contest, decision_id: str, decision: Decision, version: str | None, run_id: str) -> None:
+    """A page and its figures, in the reports and on the MLflow runs of what was judged and of what went live; once."""
+    settings, snapshot = contest.material.settings, contest.material.snapshot
+    page = page_of(settings, decision_id)
+    if page.exists():
+        return
+    window = f"{contest.exam.asked:%Y-%m-%d} to {contest.exam.until:%Y-%m-%d}"
+    about = {"decided": f"{contest.at:%Y-%m-%d %H:%M}", "test window": window, "snapshot": snapshot.id, "version": version or "none"}
+    texts = {"decision.html": decision_page(decision, settings, about), "decision.json": as_json(decision)}
+    tags = {"outfitter.verdict": decision.verdict, "outfitter.reason": decision.reason}
+    live = [] if version is None else [contest.registry.version(version).run_id]
+    for run in dict.fromkeys((run_id, *live)):
+        contest.registry.annotate(run, tags, {}, texts)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.with_suffix(".json").write_text(texts["decision.json"], encoding="utf-8")
+    page.write_text(texts["decision.html"], encoding="utf-8")  # last: it says that all of it is done
+
+
+def _make_version(contest: Contest, recipe: Recipe, decision: Decision, decision_id: str) -> Version:
+    """Fit the recipe through ``as_of``, check it, log and register it; the scores it carries are those of the same recipe in the exam."""
+    made = contest.registry.find("outfitter.decision", decision_id)
+    if made is not None and recipe_of(made) == recipe:
+        return contest.registry.challenge(made)
+    settings = contest.material.settings
+    result = sit(contest.exam, contest.fit(recipe, contest.exam.asked))
+    scores = {name: interval(result.per_user[name], settings.bootstrap_samples, settings.seed) for name in METRICS}
+    tags = {"outfitter.role": "production", "outfitter.verdict": decision.verdict, "outfitter.decision": decision_id}
+    with contest.registry.running(recipe.model) as run_id:
+        model = contest.fit(recipe, contest.exam.until)
+        _refuse_broken(contest, model)
+        log_fitted(contest.registry, model, contest.material, scores, result, {**tags, "outfitter.reason": decision.reason})
+    if contest.leaks is not None:
+        note_leaks(contest.registry, [run_id], contest.leaks)
+    return contest.registry.challenge(contest.registry.register(run_id, {**tags, "outfitter.snapshot": contest.material.snapshot.id}))
+
+
+def _refuse_broken(contest: Contest, model: Recommender) -> None:
+    """The model that goes live is not the one that was examined but its refit: it must still answer, in full, with numbers."""
+    k = min(contest.material.settings.list_length, len(model.item_ids))
+    items = catalogue(contest.material.snapshot, contest.exam.until, model.item_ids)
+    asked = histories(contest.exam.events, contest.exam.users[:CHECKED_USERS], items, contest.exam.until)
+    top = model.recommend(asked, k, exclude_seen=False)
+    if (top.items < 0).any() or not np.isfinite(top.scores).all():
+        raise ModelError(
+            f"{model.name}, fitted through {contest.exam.until:%Y-%m-%d}, does not give {k} items with finite scores to every user"
+        )
