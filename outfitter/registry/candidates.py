@@ -20,6 +20,7 @@ from outfitter.evaluation.training import Material, fit
 from outfitter.features.asof import Windows
 from outfitter.lake import stages
 from outfitter.registry.card import model_card, with_leaks
+from outfitter.registry.provenance import provenance, validations
 from outfitter.registry.versions import CARD, Registry
 from outfitter.settings import Settings
 
@@ -108,24 +109,34 @@ def train_candidate(
         seconds = clock() - started
         result = sit(exam, model)
         scores = {name: interval(result.per_user[name], settings["bootstrap_samples"], settings["seed"]) for name in METRICS}
-        log_fitted(registry, model, material, scores, result, {"outfitter.role": "candidate", "outfitter.fingerprint": print_})
+        log_fitted(registry, model, material, exam, scores, result, {"outfitter.role": "candidate", "outfitter.fingerprint": print_})
         registry.annotate(run_id, {}, {}, texts or {})
     candidate = Candidate(recipe, run_id, scores, result.coverage, len(exam.users), round(seconds, 3))
     return Candidate.of(stages.record(lake, "fit", print_, candidate.outputs(), at))
 
 
 def log_fitted(
-    registry: Registry, model: Recommender, material: Material, scores: Mapping[str, Interval], result: Result, tags: Mapping[str, str]
+    registry: Registry,
+    model: Recommender,
+    material: Material,
+    exam: Exam,
+    scores: Mapping[str, Interval],
+    result: Result,
+    tags: Mapping[str, str],
 ) -> None:
-    """Log a model with its scores, its card and the snapshot it learnt from, in the run that is running."""
+    """Log a model with its scores, its card and what it learnt from, in the run that is running.
+
+    exam: what the scores were measured in. With its window and the settings beside the snapshot they can be measured again.
+    """
     k = material.settings.list_length
     metrics = {f"{name}_at_{k}": score.mean for name, score in scores.items()}
     metrics |= {f"{name}_at_{k}_{end}": getattr(score, end) for name, score in scores.items() for end in ("low", "high")}
     metrics |= {"coverage": result.coverage, "users": len(next(iter(result.per_user.values())))}
-    data = {"outfitter.snapshot": material.snapshot.id, "outfitter.materialization": material.materialization}
-    tags = {**tags, **data, "outfitter.fit_until": model.fit_until}
+    data = {"outfitter.asked": exam.asked.isoformat(), "outfitter.until": exam.until.isoformat(), "outfitter.fit_until": model.fit_until}
+    data |= {"outfitter.settings": material.settings.model_dump_json(include=set(FITTING))}
     with tempfile.TemporaryDirectory() as scratch:
-        registry.log(model, Path(scratch), metrics, tags, model_card(model, material, scores, result))
+        tags = {**tags, **data, **provenance(material)}
+        registry.log(model, Path(scratch), metrics, tags, model_card(model, material, exam, scores, result), validations(material))
 
 
 def note_leaks(registry: Registry, run_ids: Sequence[str], leaks: LeakReport) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from models.base import Recommender
-from outfitter.evaluation.bootstrap import Interval
-from outfitter.evaluation.exam import Result
+from outfitter.evaluation.bootstrap import Interval, interval
+from outfitter.evaluation.exam import METRIC, Exam, Result
 from outfitter.evaluation.leaks.report import LeakReport
 from outfitter.evaluation.training import Material
 from outfitter.lake.founding import facts
+from outfitter.registry.guardrails import segments
+from outfitter.settings import Settings
 
 LEAKS = "\n## Leak checks\n"
 
 
-def model_card(model: Recommender, material: Material, scores: Mapping[str, Interval], result: Result) -> str:
+def model_card(model: Recommender, material: Material, exam: Exam, scores: Mapping[str, Interval], result: Result) -> str:
     """The card of a fitted model as Markdown, from what was measured."""
     settings, snapshot = material.settings, material.snapshot
     k, source = settings.list_length, facts(snapshot.lake)
@@ -23,19 +26,25 @@ def model_card(model: Recommender, material: Material, scores: Mapping[str, Inte
     users = len(next(iter(result.per_user.values())))
     return f"""# {model.name}
 
-Recommends {k} items to a user from their history. Learnt from snapshot `{snapshot.id}` up to {model.fit_until}; features from
-materialization `{material.materialization}`.
+Recommends {k} items to a user from their history. Learnt from snapshot `{snapshot.id}`, events from {_first(exam)} up to
+{model.fit_until}; features from materialization `{material.materialization}`.
 
 ## Measured
 
-Full ranking of everything sellable, {users:,} users with something to find in the {settings.window_days} days that followed;
-95% percentile bootstrap over users, {settings.bootstrap_samples:,} resamples, seed {settings.seed}.
+By the same recipe, fitted up to {exam.asked:%Y-%m-%d}: full ranking of everything sellable, {users:,} users with something to find
+from then to {exam.until:%Y-%m-%d}; 95% percentile bootstrap over users, {settings.bootstrap_samples:,} resamples, seed {settings.seed}.
 
 | metric | mean | 95% interval |
 |---|---|---|
 {rows}
 
 Shows {result.coverage:.1%} of the sellable items to someone.
+
+## By segment
+
+| users | how many | {METRIC}@{k} | 95% interval |
+|---|---|---|---|
+{_segments(exam, settings, result)}
 
 ## Parameters
 
@@ -49,6 +58,21 @@ Shows {result.coverage:.1%} of the sellable items to someone.
   its own before them.
 - {"What a user took before may be recommended again." if settings.repeat_purchases else "What a user took before is never recommended."}
 """
+
+
+def _first(exam: Exam) -> str:
+    first = exam.events["timestamp"].min()
+    return f"{first:%Y-%m-%d}" if isinstance(first, datetime) else "nowhere"
+
+
+def _segments(exam: Exam, settings: Settings, result: Result) -> str:
+    """A row for each segment with anybody in it."""
+    rows = []
+    for name, mask in segments(exam).items():
+        if mask.any():
+            score = interval(result.per_user[METRIC][mask], settings.bootstrap_samples, settings.seed)
+            rows.append(f"| {name} | {int(mask.sum()):,} | {score.mean:.4f} | {score.low:.4f} to {score.high:.4f} |")
+    return "\n".join(rows)
 
 
 def with_leaks(card: str, leaks: LeakReport) -> str:

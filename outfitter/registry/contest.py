@@ -14,7 +14,6 @@ from outfitter.evaluation.leaks.report import LeakReport
 from outfitter.evaluation.training import Material, fit
 from outfitter.lake import stages
 from outfitter.registry.candidates import baselines
-from outfitter.registry.guardrails import Mask
 from outfitter.registry.versions import Registry, Version
 
 
@@ -43,12 +42,6 @@ class Contest:
         if (recipe, until) not in self.fits:
             self.fits[recipe, until] = fit(recipe, self.material, until)
         return self.fits[recipe, until]
-
-
-def segments(exam: Exam) -> dict[str, Mask]:
-    """Users by how much they had taken before the exam."""
-    activity = exam.activity
-    return {"no history": activity == 0, "1 to 4 items": (activity > 0) & (activity < 5), "5 items or more": activity >= 5}
 
 
 def require_champion(registry: Registry) -> Version:

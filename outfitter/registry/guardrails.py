@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outfitter.evaluation.bootstrap import difference
-from outfitter.evaluation.exam import METRIC, Result
+from outfitter.evaluation.exam import METRIC, Exam, Result
 from outfitter.settings import Settings
 
 Mask = NDArray[np.bool_]
@@ -27,6 +27,12 @@ class Guardrail:
 def told(rails: Iterable[Guardrail]) -> str:
     """Their findings in one line."""
     return "; ".join(f"{rail.name}: {rail.finding}" for rail in rails)
+
+
+def segments(exam: Exam) -> dict[str, Mask]:
+    """Users by how much they had taken before the exam."""
+    activity = exam.activity
+    return {"no history": activity == 0, "1 to 4 items": (activity > 0) & (activity < 5), "5 items or more": activity >= 5}
 
 
 def guardrails(challenger: Result, champion: Result, segments: Mapping[str, Mask], settings: Settings) -> tuple[Guardrail, ...]:

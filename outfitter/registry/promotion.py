@@ -8,8 +8,9 @@ from dataclasses import replace
 from models.base import Recipe
 from outfitter.evaluation.exam import Result, sit
 from outfitter.registry.candidates import Candidate
-from outfitter.registry.contest import Contest, as_it_was_then, learnt_later, learnt_until, recipe_of, require_champion, segments
+from outfitter.registry.contest import Contest, as_it_was_then, learnt_later, learnt_until, recipe_of, require_champion
 from outfitter.registry.gate import Decision, decide
+from outfitter.registry.guardrails import segments
 from outfitter.registry.settling import carry_out
 from outfitter.registry.standing import POPULAR, best, challengers, to_beat
 from outfitter.registry.versions import Version

@@ -17,6 +17,7 @@ from outfitter.registry.contest import Contest, recipe_of
 from outfitter.registry.decision_page import decision_page
 from outfitter.registry.gate import WAITING, Decision
 from outfitter.registry.production import settle
+from outfitter.registry.provenance import described, provenance
 from outfitter.registry.records import as_json, decided, write_down
 from outfitter.registry.shadow import shadow_run
 from outfitter.registry.versions import Version
@@ -104,10 +105,11 @@ def _make_version(contest: Contest, recipe: Recipe, decision: Decision, decision
     with contest.registry.running(recipe.model) as run_id:
         model = contest.fit(recipe, contest.exam.until)
         _refuse_broken(contest, model)
-        log_fitted(contest.registry, model, contest.material, scores, result, {**tags, "outfitter.reason": decision.reason})
+        told = {**tags, "outfitter.reason": decision.reason}
+        log_fitted(contest.registry, model, contest.material, contest.exam, scores, result, told)
     if contest.leaks is not None:
         note_leaks(contest.registry, [run_id], contest.leaks)
-    return contest.registry.challenge(contest.registry.register(run_id, {**tags, "outfitter.snapshot": contest.material.snapshot.id}))
+    return contest.registry.challenge(contest.registry.register(run_id, {**tags, **provenance(contest.material), **described(model)}))
 
 
 def _refuse_broken(contest: Contest, model: Recommender) -> None:

@@ -89,13 +89,16 @@ class Registry:
         with mlflow.start_run(experiment_id=self.experiment, run_name=name) as run, watched(EpochLog(run.info.run_id)):
             yield str(run.info.run_id)
 
-    def log(self, model: Recommender, folder: Path, metrics: Mapping[str, float], tags: Mapping[str, str], card: str) -> None:
-        """Log a fitted model in the run that is ``running``; ``folder`` is an empty scratch folder."""
+    def log(
+        self, model: Recommender, folder: Path, metrics: Mapping[str, float], tags: Mapping[str, str], card: str, texts: Mapping[str, str]
+    ) -> None:
+        """Log a fitted model in the run that is ``running``; ``folder`` is an empty scratch folder. texts: more artifacts, by name."""
         artifact = model.save(folder / "model")
         mlflow.set_tags(dict(tags))
         mlflow.log_params({"model": model.name, **model.params()})
         mlflow.log_metrics(dict(metrics))
-        mlflow.log_text(card, CARD)
+        for name, text in {CARD: card, **texts}.items():
+            mlflow.log_text(text, name)
         self._log_model(model, artifact)
 
     def read_text(self, run_id: str, name: str) -> str:

@@ -20,8 +20,9 @@ from outfitter.evaluation.bootstrap import Interval
 from outfitter.registry import contest as contests
 from outfitter.registry import promotion, records, settling
 from outfitter.registry.candidates import Candidate
-from outfitter.registry.contest import Contest, recipe_of, require_champion, segments
+from outfitter.registry.contest import Contest, recipe_of, require_champion
 from outfitter.registry.gate import Decision
+from outfitter.registry.guardrails import segments
 from outfitter.registry.production import settle
 from outfitter.registry.promotion import bootstrap, challenge, refresh
 from outfitter.registry.standing import best

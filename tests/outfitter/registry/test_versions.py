@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +54,12 @@ def test_a_run_says_what_was_fitted_and_how_good_it_is(trained: Trained) -> None
         assert {f"{name}_at_6{end}" for name in METRICS for end in ("", "_low", "_high")} | {"coverage", "users"} == set(run.data.metrics)
         assert run.data.tags["outfitter.snapshot"] == trained.material.snapshot.id
         assert run.data.tags["outfitter.role"] == "candidate"
+        windows = trained.windows
+        assert run.data.tags["outfitter.asked"] == windows.validation_from.isoformat()
+        assert run.data.tags["outfitter.until"] == windows.test_from.isoformat()
+        told = json.loads(run.data.tags["outfitter.settings"])
+        assert set(told) == set(candidates.FITTING)
+        assert (told["window_days"], told["events"]["purchase"]) == (14, {"weight": 1.0, "target": True})
 
 
 def test_a_run_carries_the_models_card(trained: Trained) -> None:
