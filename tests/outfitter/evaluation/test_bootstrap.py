@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ks_2samp
 
 from outfitter.errors import ModelError
 from outfitter.evaluation import bootstrap
@@ -40,10 +41,25 @@ def test_the_seed_decides() -> None:
 def test_working_in_blocks_loses_no_resample(monkeypatch: pytest.MonkeyPatch, samples: int) -> None:
     values = np.arange(10.0)
     whole = resampled_means(values, samples, 3)
-    monkeypatch.setattr(bootstrap, "BLOCK", 80)
+    monkeypatch.setattr(bootstrap, "DRAWN", 80)
     blocks = resampled_means(values, samples, 3)
     assert blocks.shape == whole.shape == (samples,)
     np.testing.assert_allclose(blocks, whole)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 1.0])
+def test_drawing_only_what_is_not_zero_is_drawing_users(share: float) -> None:
+    """Against resamples of every user, drawn one by one: Kolmogorov and Smirnov's test of two samples sees no difference."""
+    rng = np.random.default_rng(2)
+    values = np.where(rng.random(200) < share, rng.normal(0.1, 0.3, 200), 0.0)
+    plain = values[rng.integers(0, 200, (5000, 200))].mean(axis=1)
+    drawn = resampled_means(values, 5000, 8)
+    assert ks_2samp(plain, drawn).pvalue > 0.01
+    assert drawn.std() == pytest.approx(values.std() / math.sqrt(200), rel=0.03)
+
+
+def test_where_nothing_differs_every_resample_is_zero() -> None:
+    assert resampled_means(np.zeros(40), 300, 0).tolist() == [0.0] * 300
 
 
 def test_an_interval_lies_around_its_mean_and_narrows_with_users() -> None:
