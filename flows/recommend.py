@@ -17,8 +17,9 @@ from outfitter.registry.batches import Batch, open_batch, publish_again, publish
 from outfitter.registry.champion import Used, still_champion, with_champion
 from outfitter.registry.stories import story
 from outfitter.registry.versions import Version
+from outfitter.registry.watching import ChampionWatcher
 from tasks.artifacts import leave
-from tasks.recommending import answer_all, check, publish
+from tasks.recommending import Wanted, answer_all, check, publish, shadow
 from tasks.work import THREADS, Work, at_work
 
 MOST_STARTS = 3
@@ -35,6 +36,7 @@ def recommend(as_of: datetime | None = None, now: datetime | None = None) -> dic
         told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
         told["example"] = story(material.snapshot, batch.id, moment, [name for name, rule in work.settings.events.items() if rule.target])
         told["instead"] = used.instead
+        told["shadow"] = shadow(work, batch) if new and not used.instead else ""
         if new:
             leave("recommend", f"Recommended to {told['users']:,} users", told)
         said = f"{told['users']:,} users" if new else "nothing new"
@@ -54,8 +56,8 @@ def _ready(work: Work, material: Material, moment: datetime) -> tuple[Used[Batch
         if published(work.lake, batch.id) is not None:
             _show_again(work, batch)
             return used, False
-        validation = _made(work, batch)
-        if used.instead or still_champion(work.registry, batch.version):
+        validation = _made(work, used)
+        if validation is not None and (used.instead or still_champion(work.registry, batch.version)):
             publish(work, batch, validation)
             build_docs(work.docs)
             return used, True
@@ -69,11 +71,20 @@ def _opened(material: Material, version: Version, moment: datetime) -> Batch:
     return require_answers(open_batch(material, version, moment))
 
 
-def _made(work: Work, batch: Batch) -> str:
-    """Every bucket answered, and the id of the validation that the lists passed."""
+def _made(work: Work, used: Used[Batch]) -> str | None:
+    """Every bucket answered, and the id of the validation that the lists passed; None when their version was withdrawn meanwhile."""
+    batch = used.result
+    if used.instead:  # the champion is not what is used, or nobody tells which it is
+        return _answered(work, batch, lambda: True)
+    number = batch.version.version
+    with ChampionWatcher(work.registry, lambda version: version, held=(number, batch.version)) as watcher:
+        return _answered(work, batch, lambda: watcher.version == number)
+
+
+def _answered(work: Work, batch: Batch, wanted: Wanted) -> str | None:
     known = facts(work.lake)
-    answer_all(batch, known.n_buckets if known else 1)
-    return check(work, batch)
+    answer_all(batch, known.n_buckets if known else 1, wanted)
+    return check(work, batch) if wanted() else None
 
 
 def _show_again(work: Work, batch: Batch) -> None:

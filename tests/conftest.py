@@ -27,6 +27,7 @@ REAL_DATA = REPOSITORY.parent / "shared" / "data"
 TINY = Shop(users=120, items=80, interactions=4_000, days=150, seed=3)
 TINY_SETTINGS = {
     "OUTFITTER_MODELS": '["item_knn"]',
+    "OUTFITTER_GATE_BASELINES": '["popularity", "recent_popularity"]',
     "OUTFITTER_TRAINING_CUTOFFS": "2",
     "OUTFITTER_WINDOW_DAYS": "14",
     "OUTFITTER_N_BUCKETS": "2",

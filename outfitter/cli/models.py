@@ -13,6 +13,8 @@ import typer
 from outfitter.cli.running import guarded, quieten
 
 if TYPE_CHECKING:
+    from outfitter.registry.shadow import Shadow
+    from outfitter.registry.versions import Version
     from tasks.work import Work
 
 models = typer.Typer(help="The registered models: list, look, compare, and say which one is in production.", no_args_is_help=True)
@@ -75,7 +77,10 @@ def compare(first: Number, second: Number, as_json: Json = False) -> None:
 
 @models.command()
 def promote(version: Number, reason: Reason, as_json: Json = False) -> None:
-    """Put a version into production without the gate. The next run of the pipeline may replace it, by the gate's rules."""
+    """Put a version into production without the gate. The next run of the pipeline may replace it, by the gate's rules.
+
+    A version that was never in production answers in the shadow first: lists that break a rule or are unlike any before are refused.
+    """
     _put("by hand", reason, as_json, lambda _: version)
 
 
@@ -100,12 +105,32 @@ def _put(verdict: Any, reason: str, as_json: bool, choose: Callable[[Work], str]
         before = work.registry.alias()
         if before == version.version:
             raise ModelError(f"version {version.version} is in production already", "'outfitter models list' shows all there are.")
-        done = move(work.lake, work.registry, version.version, verdict, reason, work.now)
+        found = _in_the_shadow(work, version)
+        done = move(work.lake, work.registry, version.version, verdict, reason, work.now, found)
         was = f", in place of version {before}" if before else ""
         told = {"version": done.version, "verdict": done.verdict, "reason": done.reason, "before": before}
-        typer.echo(json.dumps(told) if as_json else f"version {done.version} is in production{was}")
+        told["shadow"] = found.line if found else None
+        seen = f": {found.line}" if found else ""
+        typer.echo(json.dumps(told) if as_json else f"version {done.version} is in production{was}{seen}")
 
     _do(tell)
+
+
+def _in_the_shadow(work: Work, version: Version) -> Shadow | None:
+    """What a version would show tonight; None for one that was in production before. Raises ModelError when that breaks a rule."""
+    from flows.train import ready_material
+    from outfitter.errors import ModelError
+    from outfitter.registry.production import history
+    from outfitter.registry.shadow import shadow_run
+
+    if version.version in {one.version for one in history(work.lake)}:
+        return None
+    material, moment = ready_material(work, None)
+    found = shadow_run(material, version, work.registry.champion(), moment, work.now)
+    if found.broken:
+        hint = "See 'outfitter models compare'. If it must go live all the same, point the alias 'champion' at it in MLflow."
+        raise ModelError(f"version {version.version} broke a rule in the shadow: {found.broken}", hint)
+    return found
 
 
 def _do(tell: Callable[[Work], None]) -> None:

@@ -104,12 +104,15 @@ def _decisions(train: dict[str, Any]) -> RenderableType:
     for decision in train["decisions"]:
         rival = f" against {decision['champion']}" if decision["champion"] else ""
         rows[f"{decision['challenger']}{rival}"] = f"{decision['verdict'].upper()}: {decision['reason']}"
+        for other in decision["others"]:
+            rows[f"{other['challenger']}, which stood too"] = f"{other['verdict']}: {other['reason']}"
     rows["leaks"] = train["leaks"]["line"]
     rows["in production"] = f"{train['champion']['model']} (version {train['champion']['version']})"
     return _facts("The gate", rows)
 
 
 def _lists(batch: dict[str, Any]) -> RenderableType:
+    shadow = f"\nIn the shadow, {batch['shadow']}" if batch["shadow"] else ""
     told = f"{batch['users']:,} users by {batch['model']} version {batch['model_version']}, {batch['items_shown']:,} different items"
     example = batch["example"]
     table = Table.grid(padding=(0, 3))
@@ -117,7 +120,7 @@ def _lists(batch: dict[str, Any]) -> RenderableType:
     history, shown = example["history"], example["recommended"]
     for place in range(max(len(history), len(shown))):
         table.add_row(*(side[place] if place < len(side) else "" for side in (history, shown)))
-    body = Group(Text(told), Text(f"\nUser {example['user_id']}, for example:", style="dim"), table)
+    body = Group(Text(f"{told}{shadow}"), Text(f"\nUser {example['user_id']}, for example:", style="dim"), table)
     return Panel(body, title="Recommendations", title_align="left", border_style="dim")
 
 

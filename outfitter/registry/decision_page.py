@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from outfitter.evaluation.bootstrap import Interval
 from outfitter.evaluation.report.density import density
 from outfitter.evaluation.report.page import STYLE, table
 from outfitter.registry.gate import Comparison, Decision
+from outfitter.registry.guardrails import Guardrail
+from outfitter.registry.shadow import Shadow
 from outfitter.settings import Settings
 
 COLOUR = {True: "#009e73", False: "#d55e00"}
@@ -22,8 +25,10 @@ def decision_page(decision: Decision, settings: Settings, about: dict[str, str])
         f"{'It goes live.' if decision.goes_live else 'What is in production stays.'}</p><p>{escape(decision.reason)}</p>",
         f"<table>{facts}</table>",
         _comparisons(decision, settings) if decision.comparisons else "",
-        _guardrails(decision) if decision.guardrails else "",
+        f"<h2>Guardrails</h2>{_guardrails(decision.guardrails)}" if decision.guardrails else "",
         _power(decision, settings) if decision.comparisons else "",
+        _shadow(decision.shadow) if decision.shadow else "",
+        _others(decision) if decision.others else "",
     ]
     head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{escape(title)}</title><style>{STYLE}</style>"
     return f"<!doctype html>\n<html lang='en'><head>{head}</head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
@@ -47,12 +52,26 @@ def _drawn(one: Comparison) -> str:
     return f"<h3>gain on {escape(one.rival)}</h3>{density(one.resamples, one.gain)}" if one.resamples else ""
 
 
-def _guardrails(decision: Decision) -> str:
+def _guardrails(rails: Sequence[Guardrail]) -> str:
     rows = [
         [escape(rail.name), f"<b style='color:{COLOUR[rail.holds]}'>{'holds' if rail.holds else 'broken'}</b>", escape(rail.finding)]
-        for rail in decision.guardrails
+        for rail in rails
     ]
-    return "<h2>Guardrails</h2>" + table(["guardrail", "", "found"], rows, text=(2,))
+    return table(["guardrail", "", "found"], rows, text=(2,))
+
+
+def _shadow(shadow: Shadow) -> str:
+    """What users would have been shown, beside what they are."""
+    sides = [shadow.challenger, *([shadow.champion] if shadow.champion else [])]
+    rows = [[escape(one.model), escape(one.version), f"{one.coverage:.1%}", f"{one.diversity:.2f}"] for one in sides]
+    lists = table(["model", "version", "of what is sellable", "diversity within a list"], rows)
+    return f"<h2>In the shadow</h2><p>{escape(shadow.line)}.</p>{lists}{_guardrails(shadow.guardrails)}"
+
+
+def _others(decision: Decision) -> str:
+    note = "Each stood because the one before it was better than the champion and did not go live; the chance of an error is that of one."
+    rows = [[escape(one.challenger), escape(one.verdict), escape(one.reason)] for one in decision.others]
+    return f"<h2>Who else stood</h2><p class='note'>{note}</p>{table(['challenger', '', 'why'], rows, text=(2,))}"
 
 
 def _power(decision: Decision, settings: Settings) -> str:

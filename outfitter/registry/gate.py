@@ -172,7 +172,12 @@ def _promoted(comparisons: Sequence[Comparison], users: int, power: _Power | Non
     for baseline in baselines:
         if not baseline.shows_a_gain(settings.gate_alpha):
             return "not better", f"not shown to be better than the baseline {baseline.rival} ({baseline.mean:.4f}); {shown}"
-    return "promoted", shown
+    return "promoted", f"{shown}{_beaten(baselines)}"
+
+
+def _beaten(baselines: Sequence[Comparison]) -> str:
+    told = " and ".join(f"{one.rival} ({one.mean:.4f})" for one in baselines)
+    return f"; better than the baselines {told} too" if len(baselines) > 1 else f"; better than the baseline {told} too" if told else ""
 
 
 def _no_gain(champion: Comparison, users: int, power: _Power | None, settings: Settings, shown: str) -> tuple[Verdict, str]:

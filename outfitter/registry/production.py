@@ -18,6 +18,7 @@ from outfitter.lake import stages
 from outfitter.lake.tables import Lake
 from outfitter.registry.gate import Decision
 from outfitter.registry.records import write_down
+from outfitter.registry.shadow import Shadow
 from outfitter.registry.versions import Registry
 
 By = Literal["by hand", "rolled back", "moved outside"]
@@ -54,12 +55,15 @@ def settle(lake: Lake, registry: Registry, at: datetime) -> Move | None:
     return move(lake, registry, champion, "moved outside", f"the alias was moved from {before} without Outfitter", at)
 
 
-def move(lake: Lake, registry: Registry, version: str, verdict: By, reason: str, at: datetime) -> Move:
-    """Put a registered version into production without a gate, and write down who did and why."""
+def move(lake: Lake, registry: Registry, version: str, verdict: By, reason: str, at: datetime, shadow: Shadow | None = None) -> Move:
+    """Put a registered version into production without a gate, and write down who did and why.
+
+    shadow: what it was found to show in the shadow, where that was looked at.
+    """
     number = lake.scan("promotions").select(pl.len()).collect().item()
     decision_id = stages.fingerprint("move", number=number, version=version, verdict=verdict)
     before = registry.alias()
-    decision = Decision(verdict, reason, registry.model_of(version), registry.model_of(before) if before else None)
+    decision = Decision(verdict, reason, registry.model_of(version), registry.model_of(before) if before else None, shadow=shadow)
     write_down(lake, decision_id, decision, version, registry.tags(version).get("outfitter.snapshot"), at)
     registry.promote(version, decision_id)
     return Move(decision_id, at, verdict, reason, version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ from outfitter.evaluation.training import Material
 from outfitter.lake import stages
 from outfitter.registry.batches import Batch, lists_for, lists_of, open_batch, published, validate_lists
 from outfitter.registry.guardrails import Guardrail, told
-from outfitter.registry.versions import Version
+from outfitter.registry.versions import Registry, Version
 
 log = logging.getLogger("outfitter.registry")
 
@@ -87,6 +88,12 @@ def shadow_run(material: Material, challenger: Version, champion: Version | None
     if (done := stages.find(batch.lake, "shadow", print_)) is not None:
         return Shadow.of(done)
     return Shadow.of(stages.record(batch.lake, "shadow", print_, asdict(_compared(batch, against)), at))
+
+
+def note_shadow(registry: Registry, challenger: Version, found: Shadow) -> None:
+    """Write a shadow run to the challenger's MLflow run: a tag, and ``shadow.json`` in place of the night's before."""
+    text = json.dumps(asdict(found), indent=1)
+    registry.annotate(challenger.run_id, {"outfitter.shadow": found.broken or found.line}, {}, {"shadow.json": text})
 
 
 def _opened(material: Material, champion: Version | None, as_of: datetime) -> Batch | None:

@@ -1,4 +1,4 @@
-"""MLflow as run log and registry: one run a fitted model, one registered model, the alias ``champion`` on what is in production."""
+"""MLflow as run log and registry: one run a fitted model, one registered model a purpose, its alias ``champion`` in production."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ from outfitter.errors import HomeError, ModelError
 from outfitter.registry.epochs import EpochLog
 from outfitter.settings import Settings
 
-REGISTERED = "outfitter"
+PURPOSES = {"lists": "Lists of items for every user, nightly and live"}
+"""What models are registered for: each has a registered model of its own, with a champion and a challenger."""
+REGISTERED = "outfitter-lists"
 EXPERIMENT = "outfitter"
 CHAMPION, CHALLENGER = "champion", "challenger"
 CARRIED_OUT = "outfitter.decision"  # a tag of the registered model: the row of ``promotions`` that its alias carries out
@@ -71,9 +73,10 @@ def open_experiment(settings: Settings, name: str) -> tuple[MlflowClient, str]:
 
 
 class Registry:
-    """Runs, versions and the champion of one home."""
+    """Runs, versions and the champion of one home, for one of ``PURPOSES``."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, purpose: str = "lists") -> None:
+        self.name, self.description = f"outfitter-{purpose}", PURPOSES[purpose]
         self.client, self.experiment = open_experiment(settings, EXPERIMENT)
 
     def close_orphans(self) -> int:
@@ -128,11 +131,11 @@ class Registry:
     def register(self, run_id: str, tags: Mapping[str, str]) -> Version:
         """Register a run's model; a run registered before (by a process that was killed) keeps its version."""
         self._make_registered_model()
-        found = self.client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run_id}'")
+        found = self.client.search_model_versions(f"name = '{self.name}' and run_id = '{run_id}'")
         if found:
             return self._version(found[0])
         logged = self._logged(run_id)
-        made = self.client.create_model_version(REGISTERED, f"models:/{logged}", run_id, tags=dict(tags), model_id=logged)
+        made = self.client.create_model_version(self.name, f"models:/{logged}", run_id, tags=dict(tags), model_id=logged)
         return self._version(made)
 
     def artifact(self, run_id: str) -> Path:
@@ -141,24 +144,24 @@ class Registry:
 
     def find(self, tag: str, value: str) -> Version | None:
         """The version that carries a tag with this value, or None."""
-        found = self.client.search_model_versions(f"name = '{REGISTERED}' and tags.`{tag}` = '{value}'")
+        found = self.client.search_model_versions(f"name = '{self.name}' and tags.`{tag}` = '{value}'")
         return self._version(found[0]) if found else None
 
     def challenge(self, version: Version) -> Version:
         """Point the alias ``challenger`` at a version, which it returns."""
-        self.client.set_registered_model_alias(REGISTERED, CHALLENGER, version.version)
+        self.client.set_registered_model_alias(self.name, CHALLENGER, version.version)
         return version
 
     def promote(self, version: str, decision_id: str) -> None:
         """Point the alias ``champion`` at a version, which is no challenger any more, and then say which decision that carries out."""
-        self.client.set_registered_model_alias(REGISTERED, CHAMPION, version)
+        self.client.set_registered_model_alias(self.name, CHAMPION, version)
         if self.alias(CHALLENGER) == version:
-            self.client.delete_registered_model_alias(REGISTERED, CHALLENGER)
-        self.client.set_registered_model_tag(REGISTERED, CARRIED_OUT, decision_id)
+            self.client.delete_registered_model_alias(self.name, CHALLENGER)
+        self.client.set_registered_model_tag(self.name, CARRIED_OUT, decision_id)
 
     def carried_out(self) -> str | None:
         """The decision that the alias last carried out; None before the first."""
-        found = self.client.search_registered_models(f"name = '{REGISTERED}'")
+        found = self.client.search_registered_models(f"name = '{self.name}'")
         return found[0].tags.get(CARRIED_OUT) if found else None
 
     def version(self, number: str) -> Version:
@@ -167,12 +170,12 @@ class Registry:
 
     def all_versions(self) -> list[ModelVersion]:
         """Every registered version as MLflow tells of it, the newest first."""
-        found = self.client.search_model_versions(f"name = '{REGISTERED}'", max_results=MOST_VERSIONS)
+        found = self.client.search_model_versions(f"name = '{self.name}'", max_results=MOST_VERSIONS)
         return sorted(found, key=lambda one: -int(one.version))
 
     def _registered(self, number: str) -> ModelVersion:
         try:
-            return self.client.get_model_version(REGISTERED, number)
+            return self.client.get_model_version(self.name, number)
         except MlflowException as error:
             if error.error_code in NO_SUCH_ALIAS:
                 raise ModelError(f"there is no version '{number}'", "'outfitter models list' shows all there are.") from error
@@ -186,7 +189,7 @@ class Registry:
     def alias(self, name: str = CHAMPION) -> str | None:
         """The number of the version that an alias names, whether or not there is anything left of it; None where it names none."""
         try:
-            return str(self.client.get_model_version_by_alias(REGISTERED, name).version)
+            return str(self.client.get_model_version_by_alias(self.name, name).version)
         except MlflowException as error:
             if error.error_code in NO_SUCH_ALIAS:
                 return None
@@ -211,7 +214,7 @@ class Registry:
         return str(outputs.model_outputs[0].model_id)
 
     def _version(self, found: Any) -> Version:
-        folder = self._folder(f"models:/{REGISTERED}/{found.version}", f"the artifact of version {found.version}")
+        folder = self._folder(f"models:/{self.name}/{found.version}", f"the artifact of version {found.version}")
         return Version(str(found.version), found.run_id, folder, dict(found.tags))
 
     def _folder(self, address: str, told: str) -> Path:
@@ -224,5 +227,5 @@ class Registry:
             ) from error
 
     def _make_registered_model(self) -> None:
-        if not self.client.search_registered_models(f"name = '{REGISTERED}'"):
-            self.client.create_registered_model(REGISTERED, description="Lists of items for every user, nightly and live")
+        if not self.client.search_registered_models(f"name = '{self.name}'"):
+            self.client.create_registered_model(self.name, description=self.description)

@@ -29,9 +29,10 @@ class ChampionWatcher(Generic[T]):
             model = watcher.current()
     """
 
-    def __init__(self, registry: Registry, use: Callable[[Version], T], every: float = EVERY) -> None:
+    def __init__(self, registry: Registry, use: Callable[[Version], T], every: float = EVERY, held: tuple[str, T] | None = None) -> None:
+        """held: a version's number and what was made of it, where that was done before."""
         self._registry, self._use, self._every = registry, use, every
-        self._held: tuple[str, T] | None = None
+        self._held = held
         self._refused: str | None = None
         self._silent = False
         self._stop = threading.Event()
@@ -39,10 +40,11 @@ class ChampionWatcher(Generic[T]):
 
     def __enter__(self) -> Self:
         """Raises ModelError when there is no champion, or it cannot be used: there is nothing to fall back on yet."""
-        champion = self._registry.champion()
-        if champion is None:
-            raise ModelError("the registry has no champion", "Run 'outfitter train' to make the first one.")
-        self._held = (champion.version, self._use(champion))
+        if self._held is None:
+            champion = self._registry.champion()
+            if champion is None:
+                raise ModelError("the registry has no champion", "Run 'outfitter train' to make the first one.")
+            self._held = (champion.version, self._use(champion))
         self._thread.start()
         return self
 

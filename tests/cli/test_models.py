@@ -13,6 +13,7 @@ import pytest
 
 from outfitter.lake.tables import open_lake
 from outfitter.registry.production import history
+from outfitter.registry.versions import Registry
 from outfitter.settings import load_settings
 from tests.cli.commands import Call, one_clear_error
 from tests.conftest import Outcome
@@ -27,7 +28,7 @@ checked, real = [], batches.validate_batch
 def validate(batch, docs):
     checked.append(batch.version.version)
     if len(checked) == 1:
-        MlflowClient(load_settings().tracking_uri).set_registered_model_alias("outfitter", "champion", "1")
+        MlflowClient(load_settings().tracking_uri).set_registered_model_alias("outfitter-lists", "champion", "1")
     return real(batch, docs)
 
 batches.validate_batch = validate
@@ -54,8 +55,8 @@ def told(folder: Path, together: Callable[..., list[Outcome]], tiny_shop: Path) 
         "table": ("models", "list"),
         "show": ("models", "show", "1"),
         "recommend first": ("recommend", "--json"),
-        "compare": ("models", "compare", "1", "2", "--json"),
-        "compared": ("models", "compare", "1", "2"),
+        "compare": ("models", "compare", "1", "3", "--json"),
+        "compared": ("models", "compare", "1", "3"),
         "no such": ("models", "promote", "7", "--reason", "it must be good"),
         "promote": ("models", "promote", "1", "--reason", "the buyers ask for it", "--json"),
         "already": ("models", "promote", "1", "--reason", "once more"),
@@ -64,6 +65,8 @@ def told(folder: Path, together: Callable[..., list[Outcome]], tiny_shop: Path) 
         "after": ("models", "list", "--json"),
         "recommend again": ("recommend", "--json"),
         "and again": ("recommend", "--json"),
+        "never live": ("models", "promote", "2", "--reason", "why not", "--json"),
+        "back": ("models", "rollback", "--reason", "nothing but a try"),
     }
     variables = {"another": {"OUTFITTER_GATE_ALPHA": "0.49", "OUTFITTER_GATE_MIN_USERS": "30"}, "compare": {"OUTFITTER_GATE_ALPHA": "0.1"}}
     outcomes = together([Call(home, words, {"COLUMNS": "160", **variables.get(name, {})}) for name, words in calls.items()])
@@ -75,9 +78,10 @@ def test_before_the_first_ingest_there_is_nothing_to_list(told: dict[str, Outcom
 
 
 def test_every_version_is_listed_with_its_scores_and_decisions(told: dict[str, Outcome]) -> None:
-    newest, first = told["list"].result
-    assert [newest["version"], first["version"]] == ["2", "1"]
-    assert (newest["in_production"], first["in_production"]) == (True, False)
+    newest, waiting, first = told["list"].result
+    assert [one["version"] for one in (newest, waiting, first)] == ["3", "2", "1"]
+    assert [one["in_production"] for one in (newest, waiting, first)] == [True, False, False]
+    assert waiting["decisions"] == [], "it waits for evidence and was never in production"
     assert first["decisions"][0].endswith("bootstrap")
     assert first["metrics"]["ndcg_at_12_low"] <= first["metrics"]["ndcg_at_12"] <= first["metrics"]["ndcg_at_12_high"]
     assert "in production" in told["table"].stdout
@@ -97,34 +101,51 @@ def test_two_versions_meet_on_the_same_users(told: dict[str, Outcome]) -> None:
     assert 0 < found["p"] <= 1
     assert 0 <= found["overlap"] <= 1
     assert found["users"] > 10
-    assert f"version 2: {second['model']}" in told["compared"].stdout
+    assert f"version 3: {second['model']}" in told["compared"].stdout
 
 
 def test_a_version_goes_into_production_by_hand_and_is_what_recommends(told: dict[str, Outcome]) -> None:
-    assert told["promote"].result == {"version": "1", "verdict": "by hand", "reason": "the buyers ask for it", "before": "2"}
+    moved = {"version": "1", "verdict": "by hand", "reason": "the buyers ask for it", "before": "3", "shadow": None}
+    assert told["promote"].result == moved
     assert told["recommend"].result["model_version"] == "1"
-    assert "version 2 is in production, in place of version 1" in told["rollback"].stdout
+    assert "version 3 is in production, in place of version 1" in told["rollback"].stdout
     before, again, once_more = (told[call].result for call in ("recommend first", "recommend again", "and again"))
-    assert [one["model_version"] for one in (before, again, once_more)] == ["2"] * 3
+    assert [one["model_version"] for one in (before, again, once_more)] == ["3"] * 3
     assert before["batch_id"] == again["batch_id"] != told["recommend"].result["batch_id"]
     assert before["published_at"] < told["recommend"].result["published_at"] < again["published_at"] == once_more["published_at"]
-    newest, first = told["after"].result
+    newest, _, by_hand = told["after"].result
     assert newest["in_production"]
     assert newest["decisions"][-1].endswith("rolled back")
-    assert first["decisions"][-1].endswith("by hand")
+    assert by_hand["decisions"][-1].endswith("by hand")
+
+
+def test_what_was_never_live_answers_in_the_shadow_before_it_goes_there(told: dict[str, Outcome]) -> None:
+    assert "120 users would keep 100% of their lists" in told["never live"].result["shadow"], "it is the champion's recipe on the same data"
+    assert "version 3 is in production, in place of version 2" in told["back"].stdout
+
+
+def test_who_waits_for_evidence_answers_every_night_in_the_shadow(told: dict[str, Outcome], folder: Path) -> None:
+    run = told["run"].result
+    assert run["train"]["decisions"][-1]["verdict"] == "not enough evidence"
+    assert run["recommend"]["model_version"] == "1"
+    assert run["recommend"]["shadow"].startswith("item_knn version 2: 120 users would keep ")
+    registry = Registry(load_settings(home=folder))
+    version = registry.version("2")
+    assert registry.run(version.run_id).data.tags["outfitter.shadow"] in run["recommend"]["shadow"]
+    assert json.loads(registry.read_text(version.run_id, "shadow.json"))["users"] == 120
 
 
 def test_what_is_withdrawn_while_its_lists_are_made_is_not_published(
     told: dict[str, Outcome], folder: Path, environment: Callable[[Path], dict[str, str]]
 ) -> None:
-    """The alias is moved in MLflow, as its page would, when the lists of version 2 have been checked."""
-    assert told["after"].result[0]["in_production"]
+    """The alias is moved in MLflow, as its page would, when the lists of version 3 have been checked."""
+    assert told["back"].code == 0
     command = [sys.executable, "-c", WITHDRAWING, "recommend", "--json"]
     variables = {**environment(folder), "OUTFITTER_LIST_LENGTH": "5"}
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=240, check=True, cwd=folder.parent)
     found = json.loads(done.stdout)
     assert (found["model_version"], found["instead"], found["new"]) == ("1", "", True)
-    assert "version 2 was withdrawn while its lists were made: starting again" in done.stderr
+    assert "version 3 was withdrawn while its lists were made: starting again" in done.stderr
     lake = open_lake(load_settings(home=folder))
     assert lake.scan("batches").filter(pl.col("batch_id") == found["batch_id"]).collect()["model_version"].to_list() == ["1"]
     assert history(lake)[-1].verdict == "moved outside"

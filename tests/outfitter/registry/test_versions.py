@@ -145,7 +145,7 @@ def test_every_process_uses_the_same_experiment(trained: Trained) -> None:
 def test_the_pyfunc_gives_the_lists_of_the_artifact(trained: Trained, k: int | None) -> None:
     version = logged(trained, "item_knn")
     trained.registry.promote(version.version, "a decision")
-    loaded = mlflow.pyfunc.load_model("models:/outfitter@champion")
+    loaded = mlflow.pyfunc.load_model("models:/outfitter-lists@champion")
     model = models.load(version.path)
     users = [list(model.item_ids[:2]), [], [model.item_ids[7], "never seen", model.item_ids[4]], ["never seen"]]
     told = loaded.predict(pd.DataFrame({"items": users}), params={"k": k} if k else None)
@@ -160,7 +160,7 @@ def test_the_pyfunc_gives_the_lists_of_the_artifact(trained: Trained, k: int | N
 
 def test_a_list_is_as_long_as_there_are_items(trained: Trained) -> None:
     version = logged(trained, "popularity")
-    loaded = mlflow.pyfunc.load_model(f"models:/outfitter/{version.version}")
+    loaded = mlflow.pyfunc.load_model(f"models:/outfitter-lists/{version.version}")
     n_items = len(models.load(version.path).item_ids)
     (row,) = loaded.predict(pd.DataFrame({"items": [[]]}), params={"k": n_items + 5})["items"]
     assert len(row) == len(set(row)) == n_items
