@@ -2,7 +2,7 @@
 
 OutfitterError              what a person can mend; the command line prints it and exits with 2
 |-- SettingsError           a setting that does not fit
-|-- HomeError               the home folder cannot be written, or the disk is full
+|-- HomeError               the home folder cannot be written, the disk is full, or MLflow's store does not answer
 |   `-- LockedError         another process holds the home, or the lake on S3
 |-- SourceError             a file or folder that cannot be read as the source it is said to be
 |-- LakeError               a table or snapshot that is missing or does not fit
@@ -36,7 +36,7 @@ class SettingsError(OutfitterError):
 
 
 class HomeError(OutfitterError):
-    """The home folder cannot be written, or the disk behind it is full."""
+    """The home folder cannot be written, the disk behind it is full, or MLflow's store cannot be used."""
 
 
 class LockedError(HomeError):

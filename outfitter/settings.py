@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from outfitter.errors import HomeError, SettingsError
@@ -21,6 +21,13 @@ from outfitter.meanwhile import put_off_torch_of_feast
 TOML = "outfitter.toml"
 THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
 """What the libraries that compute read when they are imported."""
+IN_A_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9!_.*'()=-]+)*/?")
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+SERVERS = ("http", "https")
+SECONDS_TO_CONNECT = 10
+"""How long a PostgreSQL server may take to accept a connection."""
+RETRIES = 3
+"""Of a request to a tracking server that does not answer, 14 s in all; MLflow's own would take four minutes."""
 
 
 class EventRule(BaseModel):
@@ -120,7 +127,16 @@ class Settings(BaseSettings):
     shop_days: int = Field(365, ge=60, description="Days the synthetic shop has been open.")
     min_free_mb: int = Field(200, ge=1, description="Free disk space, in MiB, without which nothing is started.")
     threads: int = Field(0, ge=0, description="Threads that a model or a query may use; all cores when 0.")
-    mlflow_uri: str | None = Field(None, description="MLflow tracking and registry store; a SQLite file in the home when unset.")
+    mlflow_uri: str | None = Field(
+        None,
+        description="MLflow tracking and registry store: postgresql://user:password@host[:port]/database, or the http(s):// address of a "
+        "tracking server; a SQLite file in the home when unset.",
+    )
+    mlflow_artifacts: str | None = Field(
+        None,
+        description="Where MLflow keeps artifacts: a folder or s3://bucket/prefix; in the home when unset. "
+        "Not with a tracking server, which decides itself.",
+    )
     prefect_api_url: str | None = Field(None, description="Prefect server to report to; one of its own for the run when unset.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Detail of the log on standard error.")
 
@@ -133,7 +149,7 @@ class Settings(BaseSettings):
     @classmethod
     def _in_a_bucket(cls, lake: str | None) -> str | None:
         """Other characters are lost between the libraries that take an address for a URL and those that do not."""
-        if lake is not None and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9!_.*'()=-]+)*/?", lake):
+        if lake is not None and not IN_A_BUCKET.fullmatch(lake):
             raise ValueError("a lake outside of the home is s3://bucket/prefix, of letters, digits and !_.*'()=-")
         return lake
 
@@ -159,6 +175,37 @@ class Settings(BaseSettings):
         if list(names) != sorted(set(names), key=known.index) or not set(names) & set(known[:2]):
             raise ValueError(f"give a popularity model and what else is wanted in this order, once: {', '.join(known)}")
         return names
+
+    @field_validator("mlflow_uri")
+    @classmethod
+    def _database_or_server(cls, uri: str | None) -> str | None:
+        """An @, / or # that is not quoted would end the password early, and what is left of it be taken for something to print."""
+        if uri is None:
+            return None
+        parts = urlsplit(uri)
+        try:
+            known = parts.scheme.partition("+")[0] in (*DATABASES, *SERVERS) and parts.port != 0
+        except ValueError:  # a port that is no number, or too large a one
+            known = False
+        if not known or (parts.scheme != "sqlite" and (uri.count("@") > 1 or "@" in parts.path or parts.fragment)):
+            raise ValueError(
+                "give postgresql://user:password@host[:port]/database, in whose password %40, %2F, %3A and %23 stand for @, /, : and #, "
+                "sqlite:///path, or the http(s):// address of a tracking server"
+            )
+        return uri
+
+    @field_validator("mlflow_artifacts")
+    @classmethod
+    def _folder_or_bucket(cls, root: str | None, others: ValidationInfo) -> str | None:
+        if root is None:
+            return None
+        if (others.data.get("mlflow_uri") or "").startswith(SERVERS):
+            raise ValueError("the tracking server that mlflow_uri names decides where artifacts lie, so leave this out")
+        if "://" not in root:
+            return str(Path(root).expanduser().absolute())
+        if not IN_A_BUCKET.fullmatch(root):
+            raise ValueError("artifacts lie in a folder or in s3://bucket/prefix, of letters, digits and !_.*'()=-")
+        return root.rstrip("/")
 
     @field_validator("events", mode="before")
     @classmethod
@@ -211,11 +258,29 @@ class Settings(BaseSettings):
     @property
     def online_store_shown(self) -> str:
         """The setting as it may be printed."""
-        return _without_password(self.online_store)
+        return without_password(self.online_store)
 
     @property
     def tracking_uri(self) -> str:
         return self.mlflow_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def tracking_uri_shown(self) -> str:
+        """The same as it may be printed."""
+        return without_password(self.mlflow_uri) if self.mlflow_uri else self.tracking_uri
+
+    @property
+    def tracking_server(self) -> bool:
+        """Whether MLflow's store is a server and not a database."""
+        return self.tracking_uri.startswith(SERVERS)
+
+    @property
+    def artifact_root(self) -> str | None:
+        """Where MLflow is to keep artifacts, as a URL; None with a tracking server, which decides itself."""
+        if self.tracking_server:
+            return None
+        root = self.mlflow_artifacts or str(self.home / "mlflow" / "artifacts")
+        return root if "://" in root else Path(root).as_uri()
 
     @property
     def checkpoints(self) -> Path:
@@ -271,6 +336,10 @@ class Settings(BaseSettings):
                 "GIT_PYTHON_REFRESH": "quiet",
             }
         )
+        os.environ.setdefault("PGCONNECT_TIMEOUT", str(SECONDS_TO_CONNECT))
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(RETRIES))
+        if self.s3_endpoint:
+            os.environ["MLFLOW_S3_ENDPOINT_URL"] = self.s3_endpoint
         if self.threads:
             os.environ.update(dict.fromkeys(THREAD_COUNTS, str(self.threads)))
         if self.prefect_api_url:
@@ -306,15 +375,16 @@ def _explain(error: ValidationError) -> str:
     def one(problem: Any) -> str:
         name = ".".join(str(part) for part in problem["loc"])
         variable = "OUTFITTER_" + name.upper().replace(".", "__")
-        given = _without_password(repr(problem["input"]))
+        given = without_password(repr(problem["input"]))
         return f"setting '{name}' ({variable} or {TOML}): {problem['msg'][:1].lower()}{problem['msg'][1:]}, got {given}"
 
     return "; ".join(one(problem) for problem in error.errors())
 
 
-def _without_password(text: str) -> str:
-    """Whatever stands before the host of a URL is not for printing; a password may itself hold an @."""
-    return re.sub(r"://.*@", "://***@", text)
+def without_password(text: str) -> str:
+    """An address as it may be printed: without what stands before the host, itself with an @ perhaps, and without a password behind it."""
+    bare = re.sub(r"^(['\"]?(?:[\w+.-]+:/{0,2})?).*@", r"\1***@", text)
+    return re.sub(r"(password=)[^&\s'\"]*", r"\1***", bare, flags=re.IGNORECASE)
 
 
 def _make_writable(folder: Path) -> None:

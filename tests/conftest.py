@@ -17,11 +17,12 @@ import pytest
 
 from outfitter.cli.app import end_quickly
 from outfitter.datasets.synthetic import Shop, write_shop
+from tests.postgres import blank_database, database, postgres
 from tests.s3 import s3, s3_server
 
 atexit.register(end_quickly)  # the last words of a test run are its result
 
-__all__ = ["s3", "s3_server"]  # fixtures
+__all__ = ["blank_database", "database", "postgres", "s3", "s3_server"]  # fixtures
 REPOSITORY = Path(__file__).parents[1]
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
 TINY = Shop(users=120, items=80, interactions=4_000, days=150, seed=3)

@@ -129,13 +129,13 @@ def _drift(monitor: dict[str, Any]) -> RenderableType:
 
 
 def _where(result: dict[str, Any], settings: Settings) -> RenderableType:
-    programs = os.path.relpath(Path(sys.executable).parent)
+    programs, shown = os.path.relpath(Path(sys.executable).parent), settings.tracking_uri_shown
     rows = {
         "data docs": result["ingest"]["data_docs"],
         "error analysis": result["train"]["error_analysis"],
         "decision": result["train"]["decision_page"],
         "drift report": result["monitor"]["report"],
         "Prefect UI": f"PREFECT_HOME={settings.home / 'prefect'} DO_NOT_TRACK=true {programs}/prefect server start",
-        "MLflow UI": f"{programs}/mlflow ui --backend-store-uri {settings.tracking_uri}",
+        "MLflow UI": shown if settings.tracking_server else f"{programs}/mlflow ui --backend-store-uri '{shown}'",
     }
     return _facts("Where to look", rows)

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from outfitter.experiments.search import ERROR, SECONDS, Found, ended
 from outfitter.experiments.trial import Task
-from outfitter.registry.versions import open_experiment
+from outfitter.registry.stored import open_experiment
 from outfitter.settings import Settings
 
 EXPERIMENT = "outfitter-search"

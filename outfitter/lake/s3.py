@@ -94,7 +94,8 @@ def told(where: str, error: type[OutfitterError], endpoint: str | None = None) -
     try:
         yield
     except (ClientError, BotoCoreError, Boto3Error) as raised:
-        raise error(*_explained(raised, where, endpoint)) from raised
+        refused = raised.__context__ if isinstance(raised.__context__, ClientError) else raised  # a failed upload hides why
+        raise error(*_explained(refused, where, endpoint)) from raised
 
 
 def _explained(error: Exception, where: str, endpoint: str | None) -> tuple[str, str]:

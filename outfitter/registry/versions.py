@@ -17,15 +17,14 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
-from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
-from sqlalchemy.exc import SQLAlchemyError
 
 from models.base import Recommender
 from models.training.watch import watched
-from outfitter.errors import HomeError, ModelError
+from outfitter.errors import ModelError
 from outfitter.registry.epochs import EpochLog
+from outfitter.registry.stored import keeping, model_folder, open_experiment
 from outfitter.settings import Settings
 
 PURPOSES = {"lists": "Lists of items for every user, nightly and live"}
@@ -57,27 +56,13 @@ class Version:
     tags: Mapping[str, str]
 
 
-def open_experiment(settings: Settings, name: str) -> tuple[MlflowClient, str]:
-    """MLflow's store and the id of the experiment ``name``, made when it is not there. Raises HomeError when the store cannot be read."""
-    mlflow.set_tracking_uri(settings.tracking_uri)
-    try:
-        client = MlflowClient(settings.tracking_uri)
-        found = client.get_experiment_by_name(name)
-    except SQLAlchemyError as error:
-        store = "of the setting mlflow_uri" if settings.mlflow_uri else f"'{settings.home / 'mlflow' / 'mlflow.db'}'"
-        raise HomeError(
-            f"MLflow's database {store} cannot be read: {str(error).splitlines()[0]}", "Restore it from a backup, or start a new home."
-        ) from error
-    folder = None if settings.mlflow_uri else (settings.home / "mlflow" / "artifacts").as_uri()
-    return client, found.experiment_id if found else client.create_experiment(name, artifact_location=folder)
-
-
 class Registry:
     """Runs, versions and the champion of one home, for one of ``PURPOSES``."""
 
     def __init__(self, settings: Settings, purpose: str = "lists") -> None:
         self.name, self.description = f"outfitter-{purpose}", PURPOSES[purpose]
         self.client, self.experiment = open_experiment(settings, EXPERIMENT)
+        self._settings = settings
 
     def close_orphans(self) -> int:
         """Mark runs of a killed process as killed: whoever holds the home's lock is the only one that could be running."""
@@ -89,7 +74,11 @@ class Registry:
     @contextmanager
     def running(self, name: str) -> Iterator[str]:
         """A run in which a model is fitted, examined and logged; trainings inside log their epochs there. Gives the run's id."""
-        with mlflow.start_run(experiment_id=self.experiment, run_name=name) as run, watched(EpochLog(run.info.run_id)):
+        with (
+            keeping(self._settings),
+            mlflow.start_run(experiment_id=self.experiment, run_name=name) as run,
+            watched(EpochLog(run.info.run_id)),
+        ):
             yield str(run.info.run_id)
 
     def log(
@@ -106,15 +95,17 @@ class Registry:
 
     def read_text(self, run_id: str, name: str) -> str:
         """A text artifact of a run."""
-        return mlflow.artifacts.load_text(f"{self.run(run_id).info.artifact_uri}/{name}")
+        with keeping(self._settings):
+            return str(mlflow.artifacts.load_text(f"{self.run(run_id).info.artifact_uri}/{name}"))
 
     def annotate(self, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float], texts: Mapping[str, str]) -> None:
         """Add to a finished run what was found out later; what is there by the same name is replaced."""
         for tag, value in tags.items():
             self.client.set_tag(run_id, tag, value)
         self.client.log_batch(run_id, [Metric(name, value, timestamp=0, step=0) for name, value in metrics.items()])
-        for name, text in texts.items():
-            self.client.log_text(run_id, text, name)
+        with keeping(self._settings):
+            for name, text in texts.items():
+                self.client.log_text(run_id, text, name)
 
     def _log_model(self, model: Recommender, artifact: Path) -> None:
         from outfitter.registry import pyfunc_path
@@ -140,7 +131,8 @@ class Registry:
 
     def artifact(self, run_id: str) -> Path:
         """The local folder of the model that a run logged, what ``models.load`` reads."""
-        return self._folder(f"models:/{self._logged(run_id)}", f"the model of the MLflow run '{run_id}'")
+        location = self.client.get_logged_model(self._logged(run_id)).artifact_location
+        return model_folder(self._settings, location, f"the model of the MLflow run '{run_id}'")
 
     def find(self, tag: str, value: str) -> Version | None:
         """The version that carries a tag with this value, or None."""
@@ -214,17 +206,9 @@ class Registry:
         return str(outputs.model_outputs[0].model_id)
 
     def _version(self, found: Any) -> Version:
-        folder = self._folder(f"models:/{self.name}/{found.version}", f"the artifact of version {found.version}")
+        location = self.client.get_model_version_download_uri(self.name, found.version)
+        folder = model_folder(self._settings, location, f"the artifact of version {found.version}")
         return Version(str(found.version), found.run_id, folder, dict(found.tags))
-
-    def _folder(self, address: str, told: str) -> Path:
-        try:
-            return Path(mlflow.artifacts.download_artifacts(address)) / "artifacts" / "model"
-        except (MlflowException, OSError) as error:
-            raise ModelError(
-                f"{told} cannot be found: {error}",
-                "MLflow keeps whole paths: if the home was moved, move it back; if files were deleted, restore them.",
-            ) from error
 
     def _make_registered_model(self) -> None:
         if not self.client.search_registered_models(f"name = '{self.name}'"):

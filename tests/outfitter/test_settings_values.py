@@ -135,6 +135,27 @@ def test_the_production_parts_are_settings() -> None:
     assert (settings.tracking_uri, settings.threads) == ("postgresql://x", 3)
 
 
+def test_artifacts_lie_in_the_home_in_a_folder_or_in_a_bucket(folder: Path) -> None:
+    home = (folder / ".outfitter" / "mlflow" / "artifacts").as_uri()
+    assert [load_settings(mlflow_uri=uri).artifact_root for uri in (None, "postgresql://x", "sqlite:///a@b/c.db")] == [home] * 3
+    assert load_settings(mlflow_artifacts="some models").artifact_root == (folder / "some models").as_uri()
+    assert load_settings(mlflow_artifacts="s3://bucket/models/").artifact_root == "s3://bucket/models"
+    assert load_settings(mlflow_uri="https://mlflow.example.com").artifact_root is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("postgresql://u:p%40ss@h:5432/db", "postgresql://***@h:5432/db"),
+        ("postgresql://u@h/db?password=p&sslmode=require", "postgresql://***@h/db?password=***&sslmode=require"),
+        ("postgresql://h/db", "postgresql://h/db"),
+        ("https://u:p@h/mlflow", "https://***@h/mlflow"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(uri: str, shown: str) -> None:
+    assert load_settings(mlflow_uri=uri).tracking_uri_shown == shown
+
+
 def test_a_home_is_made_and_left_clean(folder: Path) -> None:
     settings = load_settings(home=folder / "a" / "b")
     settings.prepare_home()
@@ -165,7 +186,8 @@ def test_a_home_that_the_lake_cannot_spell_is_refused(folder: Path, name: str) -
 
 def test_the_libraries_are_told_where_to_live_and_to_keep_quiet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before: dict[str, Any] = dict(os.environ)
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    for name in ("PREFECT_API_URL", "MLFLOW_S3_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
     try:
         settings = load_settings(home=folder / "home")
         settings.activate()
@@ -177,9 +199,14 @@ def test_the_libraries_are_told_where_to_live_and_to_keep_quiet(folder: Path, mo
         assert {os.environ[name] for name in ("PREFECT_SERVER_ANALYTICS_ENABLED", "GX_ANALYTICS_ENABLED")} == {"false"}
         assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
         assert "PREFECT_API_URL" not in os.environ
+        assert "MLFLOW_S3_ENDPOINT_URL" not in os.environ
         assert load_settings().home == settings.home
         load_settings(prefect_api_url="http://127.0.0.1:4200/api").activate()
         assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
+        monkeypatch.setenv("PGCONNECT_TIMEOUT", "3")
+        load_settings(s3_endpoint="https://minio.example.com:9000").activate()
+        assert os.environ["MLFLOW_S3_ENDPOINT_URL"] == "https://minio.example.com:9000"
+        assert os.environ["PGCONNECT_TIMEOUT"] == "3", "whoever set it meant it"
     finally:
         os.environ.clear()
         os.environ.update(before)

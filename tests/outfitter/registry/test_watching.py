@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from threading import Event
 
 import pytest
@@ -15,7 +14,7 @@ from outfitter.errors import ModelError
 from outfitter.registry.promotion import bootstrap, require_champion
 from outfitter.registry.versions import CHAMPION, REGISTERED, Version
 from outfitter.registry.watching import ChampionWatcher
-from tests.outfitter.registry.conftest import Trained
+from tests.outfitter.registry.conftest import Trained, within
 
 
 @pytest.fixture
@@ -28,15 +27,6 @@ def versions(trained: Trained) -> tuple[str, str]:
 
 def point(trained: Trained, version: str) -> None:
     trained.registry.client.set_registered_model_alias(REGISTERED, CHAMPION, version)
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if holds():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_a_moved_alias_is_followed_within_a_second(trained: Trained, versions: tuple[str, str]) -> None:
