@@ -36,7 +36,7 @@ CARRIED_OUT = "outfitter.decision"  # a tag of the registered model: the row of 
 MOST_VERSIONS = 10_000
 CARD = "model_card.md"
 NO_SUCH_ALIAS = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE))  # no model yet; no alias yet
-NEEDED = ("implicit", "mlflow", "numba", "numpy", "pandas", "safetensors", "scipy", "torch")
+NEEDED = ("implicit", "mlflow", "numba", "numpy", "pandas", "polars", "safetensors", "scipy", "torch")
 """What an artifact needs beside Outfitter itself, which is installed from its own wheel and from no index."""
 LIST = Array(DataType.string)
 SIGNATURE = ModelSignature(
