@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 1 << 22
-"""Signs drawn at a time."""
+BLOCK = 1 << 18
+"""Signs drawn at a time: they stay in the cache."""
 
 
 def p_better(differences: NDArray[np.float64], samples: int, seed: int) -> float:
@@ -21,10 +21,11 @@ def p_better(differences: NDArray[np.float64], samples: int, seed: int) -> float
         return 1.0
     rng, observed = np.random.default_rng(seed), moved.sum()
     rounding = 1e-12 * np.abs(moved).sum()
-    block = max(1, BLOCK // len(moved))
-    as_high = 0
+    width = 4 * -(-len(moved) // 32)  # bytes a flip: the generator gives whole words, so it does not show how many are drawn at once
+    block, as_high = max(1, BLOCK // len(moved)), 0
     for start in range(0, samples, block):
-        positive = rng.integers(0, 2, (min(block, samples - start), len(moved)), dtype=np.int8)
-        sums = 2 * (positive @ moved) - observed
+        flips = min(block, samples - start)
+        bits = np.frombuffer(rng.bytes(flips * width), dtype=np.uint8).reshape(flips, width)
+        sums = 2 * (np.unpackbits(bits, axis=1, count=len(moved)) @ moved) - observed
         as_high += int((sums >= observed - rounding).sum())
     return (1 + as_high) / (1 + samples)
