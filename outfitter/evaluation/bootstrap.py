@@ -121,19 +121,30 @@ def _quantiles_of(means: Values, alpha: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def detectable_effect(differences: Values, alpha: float, power: float) -> float:
+def detectable_effect(differences: Values, alpha: float, power: float, samples: int | None = None) -> float:
     """The smallest true mean difference that a one-sided test on this many users sees with chance ``power``.
 
-    Normal approximation: (z(1 - alpha) + z(power)) * sd / sqrt(n).
+    Normal approximation: (z(1 - alpha) + z(power)) * sd / sqrt(n). samples: as in ``users_needed``.
     """
-    return _quantiles(alpha, power) * float(differences.std(ddof=1)) / float(np.sqrt(len(differences)))
+    return _quantiles(alpha, power, samples) * float(differences.std(ddof=1)) / float(np.sqrt(len(differences)))
 
 
-def users_needed(differences: Values, effect: float, alpha: float, power: float) -> int:
-    """How many users the same test needs to see a mean difference of ``effect`` > 0 with chance ``power``."""
-    return int(np.ceil((_quantiles(alpha, power) * float(differences.std(ddof=1)) / effect) ** 2))
+def users_needed(differences: Values, effect: float, alpha: float, power: float, samples: int | None = None) -> int:
+    """How many users the same test needs to see a mean difference of ``effect`` > 0 with chance ``power``.
+
+    samples: for two tests that must agree, bootstrap and sign flips, each by so many resamples; for one exact test when None.
+    """
+    return int(np.ceil((_quantiles(alpha, power, samples) * float(differences.std(ddof=1)) / effect) ** 2))
 
 
-def _quantiles(alpha: float, power: float) -> float:
+def _quantiles(alpha: float, power: float, samples: int | None) -> float:
+    """z(1 - alpha) + z(power), and what it takes that two resampled tests agree.
+
+    On many users both tests ask for the same quantile, and each knows it only from its resamples, with standard error
+    sqrt(alpha (1 - alpha) / samples) / density(quantile) (Stuart and Ord, Kendall's Advanced Theory of Statistics I, 10.10). The higher of
+    two such errors is 1 / sqrt(pi) of one above 0 on average.
+    """
     normal = NormalDist()
-    return normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)
+    asked = normal.inv_cdf(1 - alpha)
+    error = 0.0 if samples is None else float(np.sqrt(alpha * (1 - alpha) / samples)) / normal.pdf(asked)
+    return asked + error / float(np.sqrt(np.pi)) + normal.inv_cdf(power)

@@ -140,8 +140,8 @@ def _power(differences: PerUser, rival: float, settings: Settings) -> _Power | N
     """None where a relative gain means nothing: the champion found nothing, or one user cannot vary."""
     if len(differences) < 2 or not rival:
         return None
-    needed = users_needed(differences, settings.gate_effect * rival, settings.gate_alpha, settings.gate_power)
-    seen = detectable_effect(differences, settings.gate_alpha, settings.gate_power) / rival
+    tests = settings.gate_alpha, settings.gate_power, settings.bootstrap_samples
+    needed, seen = users_needed(differences, settings.gate_effect * rival, *tests), detectable_effect(differences, *tests) / rival
     return _Power(max(needed, settings.gate_min_users), seen)
 
 

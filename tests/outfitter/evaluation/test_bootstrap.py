@@ -111,6 +111,17 @@ def test_the_formula_by_hand() -> None:
     assert users_needed(differences, 0.5, 0.025, 0.8) == math.ceil(((Z_975 + Z_80) * sd / 0.5) ** 2) == 210
 
 
+def test_two_resampled_tests_that_must_agree_need_a_few_more_users() -> None:
+    """By simulation: the higher of two quantiles, each of so many resamples, against the quantile itself."""
+    differences = np.random.default_rng(0).normal(0, 1, 500)
+    highest = np.quantile(np.random.default_rng(1).normal(0, 1, (2000, 2, 400)), 0.975, axis=2).max(axis=1).mean()
+    more = users_needed(differences, 0.01, 0.025, 0.8, 400) / users_needed(differences, 0.01, 0.025, 0.8)
+    assert more == pytest.approx(((highest + Z_80) / (Z_975 + Z_80)) ** 2, rel=0.02)
+    assert 1.02 < users_needed(differences, 0.01, 0.025, 0.8, 2000) / users_needed(differences, 0.01, 0.025, 0.8) < 1.03
+    seen = detectable_effect(differences, 0.025, 0.8, 400)
+    assert users_needed(differences, seen, 0.025, 0.8, 400) == pytest.approx(500, abs=1)
+
+
 @given(st.integers(2, 300), st.floats(0.001, 0.2), st.floats(0.5, 0.99), st.integers(0, 2**32 - 1))
 def test_sample_size_and_effect_are_each_others_inverse(users: int, alpha: float, power: float, seed: int) -> None:
     differences = np.random.default_rng(seed).normal(0, 1, users)

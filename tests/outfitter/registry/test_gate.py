@@ -85,7 +85,8 @@ def test_few_users_are_not_enough_evidence_and_the_reason_says_how_few(settings:
     challenger, champion = scores(299, seed=1) * 3, scores(299, seed=2)
     decision = gate(challenger, champion, settings)
     assert decision.verdict == "not enough evidence"
-    needed = users_needed(challenger - champion, settings.gate_effect * champion.mean(), settings.gate_alpha, settings.gate_power)
+    tests = settings.gate_alpha, settings.gate_power, settings.bootstrap_samples
+    needed = users_needed(challenger - champion, settings.gate_effect * champion.mean(), *tests)
     assert decision.detectable is not None
     assert decision.reason == (
         f"299 users acted in the test window, {needed:,} are needed; only a gain of {decision.detectable:.0%} or more could have been seen"
