@@ -133,6 +133,10 @@ SNAPSHOTS: Schema = {
     "versions": STRING,  # JSON: table -> Delta version
     "created_at": UTC_TIME,
 }
+SNAPSHOT_DELIVERIES: Schema = {
+    "snapshot_id": STRING,
+    "delivery_ids": pl.List(pl.String()),  # the deliveries that counted when it was taken, ascending: its id is their fingerprint
+}
 STAGES: Schema = {"stage": STRING, "fingerprint": STRING, "outputs": STRING, "finished_at": UTC_TIME}
 LAKE: Schema = {
     "n_buckets": COUNT,
@@ -198,6 +202,7 @@ TABLES: Mapping[str, Schema] = {
     "quarantine": QUARANTINE,
     "deliveries": DELIVERIES,
     "snapshots": SNAPSHOTS,
+    "snapshot_deliveries": SNAPSHOT_DELIVERIES,
     "stages": STAGES,
     "recommendations": RECOMMENDATIONS,
     "batches": BATCHES,

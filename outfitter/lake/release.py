@@ -14,6 +14,8 @@ from outfitter.lake.founding import facts
 from outfitter.lake.staging import Staged
 from outfitter.lake.tables import Lake
 
+MOST_NAMED = 5
+
 
 def find(lake: Lake, named: str) -> dict[str, Any]:
     """The newest ledger row of the delivery whose id begins with ``named``, or of the object called that.
@@ -26,8 +28,10 @@ def find(lake: Lake, named: str) -> dict[str, Any]:
     rows = ledger.filter(pl.col("object") == named)
     if rows.is_empty():
         rows = ledger.filter(pl.col("delivery_id").str.starts_with(named))
-        if rows["delivery_id"].n_unique() > 1:
-            raise LakeError(f"{rows['delivery_id'].n_unique()} deliveries begin with '{named}'", "Give more of the id.")
+        fitting = rows.unique("delivery_id", keep="last", maintain_order=True).select("delivery_id", "object").rows()
+        if len(fitting) > 1:
+            told = ", ".join(f"{one} ({name})" for one, name in fitting[:MOST_NAMED]) + (", ..." if len(fitting) > MOST_NAMED else "")
+            raise LakeError(f"{len(fitting)} deliveries begin with '{named}': {told}", "Give more of the id.")
     if rows.is_empty():
         raise LakeError(f"the ledger knows no delivery or object '{named}'", "See 'outfitter deliveries --all'.")
     return rows.tail(1).row(0, named=True)

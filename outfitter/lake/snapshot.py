@@ -16,6 +16,7 @@ from outfitter.lake.tidying import tidy
 from outfitter.schema import ITEM_ATTRIBUTES
 
 CONTENT = ("interactions", "users", "items")
+HELD = "snapshot_deliveries"
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,16 @@ def take_snapshot(lake: Lake, at: datetime, files_per_bucket: int = 16) -> Snaps
     The same deliveries give the same id however often and in whatever order they came, so what was computed from them is found
     again. Raises NotEnoughData when no interaction was accepted yet.
     """
+    lake.create(HELD)  # a lake that was founded before there was this table gets it now
     sweep(lake)
     tidy(lake, files_per_bucket)
     accepted = live_deliveries(lake).filter(pl.col("status") == "accepted")
     as_of = accepted["last_event"].max()
     if not isinstance(as_of, datetime):
         raise NotEnoughData("no interaction has been accepted yet", "See the quarantine's reasons, or name another --path.")
-    snapshot_id = fingerprint("snapshot", deliveries=sorted(accepted["delivery_id"]))
+    held = sorted(accepted["delivery_id"])
+    snapshot_id = fingerprint("snapshot", deliveries=held)
+    lake.append(HELD, pl.DataFrame({"snapshot_id": [snapshot_id], "delivery_ids": [held]}), transaction=snapshot_id)
     row = pl.DataFrame(
         {
             "snapshot_id": [snapshot_id],

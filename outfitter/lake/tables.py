@@ -77,13 +77,13 @@ class Lake:
         with readable_failures(self.uri(table)):
             return self.scan(table).collect()
 
-    def distinct(self, table: str, column: str) -> list[str]:
+    def distinct(self, table: str, column: str, version: int | None = None) -> list[str]:
         """The different texts in a column, ascending. Files that hold one text alone say so in the log and are not opened."""
-        source = self._open(table)
+        source = self._open(table, version)
         files = pl.DataFrame(source.get_add_actions(flatten=True))
         least, greatest, nulls = (f"{what}.{column}" for what in ("min", "max", "null_count"))
         if files.is_empty() or not {least, greatest, nulls} <= set(files.columns):
-            return self.scan(table).select(pl.col(column).drop_nulls().unique().sort()).collect()[column].to_list()
+            return self.scan(table, version).select(pl.col(column).drop_nulls().unique().sort()).collect()[column].to_list()
         told = (pl.col(least) == pl.col(greatest)).fill_null(False) | (pl.col(nulls) == pl.col("num_records")).fill_null(False)
         texts = files.filter(told)[least].drop_nulls().cast(pl.String)
         if mixed := [f"{self.uri(table)}/{unquote(path)}" for path in files.filter(~told)["path"]]:

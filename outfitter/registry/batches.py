@@ -143,7 +143,9 @@ def validate_lists(batch: Batch, lists: pl.DataFrame, users: int, name: str, doc
 
 
 def publish(batch: Batch, validation_id: str, at: datetime) -> None:
-    """Write the one row that makes the batch visible."""
+    """Write down what the lists were made from, and last the one row that makes the batch visible."""
+    settings = batch.material.settings.model_dump(mode="json", include=set(SETTINGS))
+    stages.record(batch.lake, "recommend", batch.id, {"materialization": batch.material.materialization, "settings": settings}, at)
     mine = batch.lake.scan("recommendations").filter(pl.col("batch_id") == batch.id)
     counted = mine.select(pl.len().alias("users"), pl.col("items").explode().n_unique().alias("items")).collect().row(0, named=True)
     row = {
@@ -167,10 +169,11 @@ def publish_again(batch: Batch, at: datetime) -> None:
     batch.lake.append("batches", rows.tail(1).with_columns(pl.lit(at).alias("published_at")), transaction=f"{batch.id} {at.isoformat()}")
 
 
-def published(lake: Lake, batch_id: str | None = None) -> dict[str, object] | None:
-    """The row of a published batch, the newest when none is named, or None."""
+def published(lake: Lake, batch_id: str | None = None, by: datetime | None = None) -> dict[str, object] | None:
+    """The row of a published batch, the newest when none is named, or None. by: as it was then, before anything published later."""
     rows = lake.scan("batches").sort("as_of", "published_at").collect()
     rows = rows if batch_id is None else rows.filter(pl.col("batch_id") == batch_id)
+    rows = rows if by is None else rows.filter(pl.col("published_at") <= by)
     return rows.row(-1, named=True) if rows.height else None
 
 

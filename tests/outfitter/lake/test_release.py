@@ -85,7 +85,7 @@ def test_a_release_needs_a_reason(lake: Lake, tmp_path: Path) -> None:
 
 def test_a_delivery_is_found_by_the_beginning_of_its_id_when_it_is_the_only_one(lake: Lake) -> None:
     assert find(lake, "abc")["object"] == "s.csv"
-    with pytest.raises(LakeError, match="2 deliveries begin with 'ab'"):
+    with pytest.raises(LakeError, match=r"2 deliveries begin with 'ab': ab\w+ \(.\.csv\), ab\w+ \(.\.csv\)"):
         find(lake, "ab")
     with pytest.raises(LakeError, match="knows no delivery or object 'zzz'"):
         find(lake, "zzz")

@@ -10,6 +10,7 @@ import pytest
 
 from models.topk import TopK
 from outfitter.errors import LakeError, ModelError
+from outfitter.lake import stages
 from outfitter.registry import batches, stories
 from outfitter.registry.batches import Batch, lists_of, open_batch, publish, published, recommend_bucket, require_answers, validate_batch
 from outfitter.registry.promotion import bootstrap, require_champion
@@ -227,3 +228,23 @@ def test_an_item_is_called_by_what_is_known(known: dict[str, str | None], said: 
 
 def test_settings_that_matter_to_a_list_are_settings(trained: Trained) -> None:
     assert set(batches.SETTINGS) <= set(type(trained.material.settings).model_fields)
+
+
+def test_what_a_batch_was_made_with_is_kept(batch: Batch) -> None:
+    answered(batch)
+    publish(batch, "v", NOW)
+    told = stages.find(batch.lake, "recommend", batch.id)
+    assert told is not None
+    assert told["materialization"] == batch.material.materialization
+    assert set(told["settings"]) == set(batches.SETTINGS)
+    assert told["settings"]["events"]["purchase"] == {"weight": 1.0, "target": True}
+
+
+def test_what_was_published_by_then_is_not_what_came_later(batch: Batch) -> None:
+    answered(batch)
+    publish(batch, "v", NOW)
+    batch.lake.append(
+        "batches", batch.lake.read("batches").with_columns(pl.lit("later").alias("batch_id"), pl.lit(at(1)).alias("published_at"))
+    )
+    found = {day: published(batch.lake, by=at(day)) for day in (-1, 0, 0.5, 1)}
+    assert [row and row["batch_id"] for row in found.values()] == [None, batch.id, batch.id, "later"]
