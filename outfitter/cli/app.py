@@ -16,6 +16,7 @@ import typer
 from outfitter import __version__
 from outfitter.cli.bench import bench
 from outfitter.cli.ledger import deliveries, quarantine
+from outfitter.cli.lineage import lineage
 from outfitter.cli.models import models
 from outfitter.cli.running import guarded, run_flow
 from outfitter.cli.sources import source
@@ -32,6 +33,7 @@ better, recommends to every user and watches for drift.
   outfitter synth --out DIR --drift 1           draw a shop of your own
   outfitter bench models --help                 compare models on a data set
   outfitter models list                         what was trained and what is in production
+  outfitter lineage rec USER                    why a user is shown what they are
 
 Everything it writes lies in OUTFITTER_HOME (default ./.outfitter). Settings: docs/settings.md. Exit codes: 0 done, 2 something to mend,
 1 a bug.
@@ -42,6 +44,7 @@ app.add_typer(quarantine, name="quarantine")
 app.add_typer(source, name="source")
 app.add_typer(bench, name="bench")
 app.add_typer(models, name="models")
+app.add_typer(lineage, name="lineage")
 
 Source = Annotated[str | None, typer.Option(help="Adapter that reads the input; 'outfitter source list' names them.")]
 Where = Annotated[

@@ -44,6 +44,16 @@ def pair(told: Mapping[str, Any]) -> Group:
     return Group(table, Text(f"{said}, {_chance(told['p'])}"), Text(f"the lists have {told['overlap']:.0%} of their items in common"))
 
 
+def again(told: Mapping[str, Any]) -> Group:
+    """What was recorded beside what came out."""
+    head = f"version {told['version']}: {told['model']}, fitted again from snapshot {told['snapshot']} up to {_day(told['asked'])}"
+    table = _table(head, "", "recorded", "reproduced", "")
+    for name, value in told["metrics"].items():
+        mark = Text("differs", style="red") if name in told["differing"] else Text("same", style="green")
+        table.add_row(name.replace("_", " "), f"{value['recorded']:.6g}", f"{value['reproduced']:.6g}", mark)
+    return Group(table)
+
+
 def _chance(p: float) -> str:
     return f"p {p:.3f} one-sided" if p >= 0.001 else "p below .001 one-sided"
 

@@ -76,6 +76,24 @@ def compare(first: Number, second: Number, as_json: Json = False) -> None:
 
 
 @models.command()
+def reproduce(version: Number, as_json: Json = False) -> None:
+    """Fit a version again from its recorded snapshot, features and settings, and hold its metrics to those it carries.
+
+    It takes as long as training did. Ends with exit code 2 when a metric differs by more than rounding.
+    """
+
+    def tell(work: Work) -> None:
+        from outfitter.cli.model_tables import again
+        from outfitter.registry.reproduction import reproduce as fit_again
+
+        done = fit_again(work.lake, work.features, work.registry, work.settings, version)
+        _print(done.told(), as_json, again)
+        done.require_same()
+
+    _do(tell)
+
+
+@models.command()
 def promote(version: Number, reason: Reason, as_json: Json = False) -> None:
     """Put a version into production without the gate. The next run of the pipeline may replace it, by the gate's rules.
 

@@ -41,7 +41,8 @@ def test_the_help_shows_every_command_and_how_to_start() -> None:
     text = said("--help")
     stages = {"run", "ingest", "materialize", "train", "recommend", "monitor"}
     groups = {"source list", "source check", "quarantine list", "quarantine show", "quarantine release", "bench models"}
-    groups |= {f"models {word}" for word in ("list", "show", "compare", "promote", "rollback")}
+    groups |= {f"models {word}" for word in ("list", "show", "compare", "reproduce", "promote", "rollback")}
+    groups |= {"lineage rec", "lineage delivery"}
     assert set(COMMANDS) == stages | groups | {"deliveries", "synth"}
     for name, command in COMMANDS.items():
         assert f" {name.split()[0]} " in text

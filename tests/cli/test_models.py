@@ -55,6 +55,8 @@ def told(folder: Path, together: Callable[..., list[Outcome]], tiny_shop: Path) 
         "table": ("models", "list"),
         "show": ("models", "show", "1"),
         "recommend first": ("recommend", "--json"),
+        "reproduce": ("models", "reproduce", "2", "--json"),
+        "reproduced": ("models", "reproduce", "1"),
         "compare": ("models", "compare", "1", "3", "--json"),
         "compared": ("models", "compare", "1", "3"),
         "no such": ("models", "promote", "7", "--reason", "it must be good"),
@@ -102,6 +104,15 @@ def test_two_versions_meet_on_the_same_users(told: dict[str, Outcome]) -> None:
     assert 0 <= found["overlap"] <= 1
     assert found["users"] > 10
     assert f"version 3: {second['model']}" in told["compared"].stdout
+
+
+def test_a_version_comes_out_the_same_when_it_is_fitted_again(told: dict[str, Outcome]) -> None:
+    found = told["reproduce"].result
+    assert (found["version"], found["same"], found["differing"]) == ("2", True, [])
+    assert found["metrics"]["ndcg_at_12"]["recorded"] == found["metrics"]["ndcg_at_12"]["reproduced"] > 0
+    assert told["reproduced"].code == 0
+    assert "fitted again from snapshot" in told["reproduced"].stdout
+    assert "differs" not in told["reproduced"].stdout
 
 
 def test_a_version_goes_into_production_by_hand_and_is_what_recommends(told: dict[str, Outcome]) -> None:

@@ -13,7 +13,8 @@ from outfitter.errors import LakeError, ModelError
 from outfitter.lake import stages
 from outfitter.registry import batches, stories
 from outfitter.registry.batches import Batch, lists_of, open_batch, publish, published, recommend_bucket, require_answers, validate_batch
-from outfitter.registry.promotion import bootstrap, require_champion
+from outfitter.registry.contest import require_champion
+from outfitter.registry.promotion import bootstrap
 from tests.outfitter.lake.frames import BUCKETS, NOW, at
 from tests.outfitter.registry.conftest import TARGETS, Trained
 

@@ -14,7 +14,8 @@ import models
 from models import checkpoint
 from outfitter.errors import ModelError
 from outfitter.registry.champion import Used, still_champion, with_champion
-from outfitter.registry.promotion import bootstrap, require_champion
+from outfitter.registry.contest import require_champion
+from outfitter.registry.promotion import bootstrap
 from outfitter.registry.versions import CHAMPION, REGISTERED, Registry, Version
 from tests.outfitter.lake.frames import NOW
 from tests.outfitter.registry.conftest import Trained

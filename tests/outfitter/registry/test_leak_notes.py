@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from outfitter.evaluation.leaks.report import Check, LeakReport
 from outfitter.registry.candidates import note_leaks
-from outfitter.registry.promotion import bootstrap, require_champion
+from outfitter.registry.contest import require_champion
+from outfitter.registry.promotion import bootstrap
 from outfitter.registry.versions import CARD
 from tests.outfitter.registry.conftest import Trained
 

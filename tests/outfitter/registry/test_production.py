@@ -9,8 +9,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from outfitter.errors import ModelError
+from outfitter.registry.contest import require_champion
 from outfitter.registry.production import before_last, history, move, settle
-from outfitter.registry.promotion import bootstrap, require_champion
+from outfitter.registry.promotion import bootstrap
 from outfitter.registry.versions import CHAMPION, REGISTERED, Registry, Version
 from tests.outfitter.lake.frames import NOW
 from tests.outfitter.registry.conftest import Trained, opened

@@ -20,7 +20,8 @@ import models
 from models.popularity import Popularity
 from outfitter.errors import HomeError, ModelError, SettingsError
 from outfitter.registry.champion import still_champion, with_champion
-from outfitter.registry.promotion import bootstrap, require_champion
+from outfitter.registry.contest import require_champion
+from outfitter.registry.promotion import bootstrap
 from outfitter.registry.versions import Registry, Version
 from outfitter.registry.watching import ChampionWatcher
 from outfitter.settings import load_settings

@@ -22,7 +22,7 @@ from outfitter.evaluation.bootstrap import Interval
 from outfitter.evaluation.exam import METRICS, sit
 from outfitter.registry import candidates, pyfunc_path
 from outfitter.registry.candidates import DENSE_ITEMS, Candidate, baselines, recipes, train_candidate, training_fingerprint
-from outfitter.registry.promotion import recipe_of
+from outfitter.registry.contest import recipe_of
 from outfitter.registry.versions import EXPERIMENT, Registry, Version
 from outfitter.settings import load_settings
 from tests.outfitter.lake.frames import NOW

@@ -11,7 +11,8 @@ from mlflow.exceptions import MlflowException
 
 import models
 from outfitter.errors import ModelError
-from outfitter.registry.promotion import bootstrap, require_champion
+from outfitter.registry.contest import require_champion
+from outfitter.registry.promotion import bootstrap
 from outfitter.registry.versions import CHAMPION, REGISTERED, Version
 from outfitter.registry.watching import ChampionWatcher
 from tests.outfitter.registry.conftest import Trained, within
