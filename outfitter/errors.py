@@ -6,6 +6,7 @@ OutfitterError              what a person can mend; the command line prints it a
 |   `-- LockedError         another process holds the home, or the lake on S3
 |-- SourceError             a file or folder that cannot be read as the source it is said to be
 |-- LakeError               a table or snapshot that is missing or does not fit
+|   `-- OvertakenError      what was to be written rests on something that has changed meanwhile
 |-- StoreError              the online store does not answer, or is somebody else's
 |-- StoppedByValidation     a table-level expectation failed
 |-- LeakError               something a model learns from, or is examined with, knows the future
@@ -49,6 +50,10 @@ class SourceError(OutfitterError):
 
 class LakeError(OutfitterError):
     """A table, a snapshot or a lake setting is missing or does not fit."""
+
+
+class OvertakenError(LakeError):
+    """What was to be written rests on a table, or on what is in production, that another has changed meanwhile. Nothing was written."""
 
 
 class StoreError(OutfitterError):

@@ -6,15 +6,18 @@ import fcntl
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from outfitter.errors import LockedError
 from outfitter.lake.lease import leased
 from outfitter.settings import Settings
 
+LOOKS = 20
 _held: set[Path] = set()
 
 
@@ -33,9 +36,8 @@ def exclusive(home: Path, now: datetime) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            file.seek(0)
             raise LockedError(
-                f"another process is at work in the home '{home}': {_holder(file.read())}",
+                f"another process is at work in the home '{home}': {_holder(file)}",
                 "Wait until it has finished, or set OUTFITTER_HOME to another folder.",
             ) from error
         file.truncate(0)
@@ -48,12 +50,17 @@ def exclusive(home: Path, now: datetime) -> Iterator[None]:
             _held.remove(home)
 
 
-def _holder(text: str) -> str:
-    try:
-        holder = json.loads(text)
-    except json.JSONDecodeError:  # it has the lock but has not written its name yet
-        return "one that is just starting"
-    return f"process {holder['pid']} ('outfitter {holder['command']}', since {holder['since']})"
+def _holder(file: TextIO) -> str:
+    """Who it says there: whoever has the lock writes its name at once, but of two that begin together the other may look before."""
+    for _ in range(LOOKS):
+        file.seek(0)
+        try:
+            holder = json.loads(file.read())
+        except json.JSONDecodeError:
+            time.sleep(0.05)
+        else:
+            return f"process {holder['pid']} ('outfitter {holder['command']}', since {holder['since']})"
+    return "one that is just starting"
 
 
 @contextmanager

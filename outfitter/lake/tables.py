@@ -12,7 +12,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from outfitter.errors import LakeError
+from outfitter.errors import LakeError, OvertakenError
 from outfitter.lake.failures import readable_failures
 from outfitter.lake.lease import Lease, lease_of
 from outfitter.lake.s3 import SCHEME, storage_options
@@ -91,18 +91,27 @@ class Lake:
             texts = pl.concat([texts, rest.select(pl.col(column).drop_nulls().unique()).collect()[column].rename(least)])
         return texts.unique().sort().to_list()
 
-    def append(self, table: str, frame: pl.DataFrame, transaction: str | None = None) -> bool:
+    def append(self, table: str, frame: pl.DataFrame, transaction: str | None = None, rows: int | None = None) -> bool:
         """Append ``frame`` in one commit; with a ``transaction`` that was committed before, nothing happens.
 
         Delta records a transaction id but does not refuse a second commit of it, so it is looked up first: safe because one
-        process at a time may write. Returns whether rows were written.
+        process at a time may write. With ``rows``, the rows that the table must hold until the commit, it needs nobody's word: raises
+        OvertakenError when there are others. Returns whether rows were written.
         """
         with self._changing(table) as target:
             if transaction and target.transaction_version(transaction) is not None:
                 return False
             transactions = [Transaction(transaction, 1)] if transaction else None
-            options = {"commit_properties": CommitProperties(app_transactions=transactions)}
-            conform(frame, self.schemas[table]).write_delta(target, mode="append", delta_write_options=options)
+            if rows is not None and pl.scan_delta(target).select(pl.len()).collect().item() != rows:
+                raise OvertakenError(f"the table '{self.uri(table)}' holds other rows than it did", "Run the same command again.")
+            retries = None if rows is None else 0  # no commit of another's may come between
+            options = {"commit_properties": CommitProperties(app_transactions=transactions, max_commit_retries=retries)}
+            try:
+                conform(frame, self.schemas[table]).write_delta(target, mode="append", delta_write_options=options)
+            except CommitFailedError as error:
+                if rows is None:
+                    raise
+                raise OvertakenError(f"the table '{self.uri(table)}' was changed meanwhile", "Run the same command again.") from error
         return True
 
     def committed(self, table: str, transaction: str) -> bool:

@@ -13,16 +13,17 @@ from typing import Literal
 
 import polars as pl
 
-from outfitter.errors import ModelError
+from outfitter.errors import ModelError, OvertakenError
 from outfitter.lake import stages
 from outfitter.lake.tables import Lake
 from outfitter.registry.gate import Decision
-from outfitter.registry.records import write_down
+from outfitter.registry.records import count, write_down
 from outfitter.registry.shadow import Shadow
 from outfitter.registry.versions import Registry
 
 By = Literal["by hand", "rolled back", "moved outside"]
 """Verdicts that no gate gave: ``outfitter models promote`` and ``rollback``, and an alias that was moved without Outfitter."""
+LOOK = "'outfitter models list' shows what is in production; run the same command again if it is still wanted."
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,32 @@ def settle(lake: Lake, registry: Registry, at: datetime) -> Move | None:
 def move(lake: Lake, registry: Registry, version: str, verdict: By, reason: str, at: datetime, shadow: Shadow | None = None) -> Move:
     """Put a registered version into production without a gate, and write down who did and why.
 
-    shadow: what it was found to show in the shadow, where that was looked at.
+    shadow: what it was found to show in the shadow, where that was looked at. Raises OvertakenError when another move came first, or is
+    only half carried out: then nothing is moved.
     """
-    number = lake.scan("promotions").select(pl.len()).collect().item()
+    number = count(lake)
+    _refuse_half_done(lake, registry)
     decision_id = stages.fingerprint("move", number=number, version=version, verdict=verdict)
     before = registry.alias()
     decision = Decision(verdict, reason, registry.model_of(version), registry.model_of(before) if before else None, shadow=shadow)
-    write_down(lake, decision_id, decision, version, registry.tags(version).get("outfitter.snapshot"), at)
+    try:
+        write_down(lake, decision_id, decision, version, registry.tags(version).get("outfitter.snapshot"), at, number)
+    except OvertakenError as error:
+        raise OvertakenError(f"version {version} was not put into production: {_newest(lake)}", LOOK) from error
     registry.promote(version, decision_id)
     return Move(decision_id, at, verdict, reason, version)
+
+
+def _refuse_half_done(lake: Lake, registry: Registry) -> None:
+    """The row of a move holds before its alias is set: a second move in between would leave the alias to whoever is slower."""
+    moves = history(lake)
+    if moves and registry.carried_out() != moves[-1].decision_id:
+        raise OvertakenError(f"a move is under way: {_newest(lake)}", LOOK)
+
+
+def _newest(lake: Lake) -> str:
+    newest = history(lake)[-1]
+    return f"meanwhile version {newest.version} was ({newest.verdict}: {newest.reason})"
 
 
 def before_last(lake: Lake) -> str:

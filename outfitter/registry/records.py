@@ -17,11 +17,18 @@ from outfitter.registry.guardrails import Guardrail
 from outfitter.registry.shadow import Shadow
 
 
-def write_down(lake: Lake, decision_id: str, decision: Decision, version: str | None, snapshot_id: str | None, at: datetime) -> None:
-    """Append a decision; one that is there already is left alone. From here on it holds."""
+def write_down(
+    lake: Lake, decision_id: str, decision: Decision, version: str | None, snapshot_id: str | None, at: datetime, number: int | None = None
+) -> None:
+    """Append a decision; one that is there already is left alone. From here on it holds.
+
+    number: of decisions there were when this one was taken, by default all there are. Raises OvertakenError when another has come since:
+    of two that were taken at once one is written down, and nothing of the other.
+    """
+    sequence = count(lake) if number is None else number
     row: dict[str, list[Any]] = {
         "decision_id": [decision_id],
-        "sequence": [lake.scan("promotions").select(pl.len()).collect().item()],
+        "sequence": [sequence],
         "decided_at": [at],
         "snapshot_id": [snapshot_id],
         "verdict": [decision.verdict],
@@ -31,7 +38,12 @@ def write_down(lake: Lake, decision_id: str, decision: Decision, version: str | 
         "version": [version],
         "record": [as_json(decision)],
     }
-    lake.append("promotions", pl.DataFrame(row), transaction=decision_id)
+    lake.append("promotions", pl.DataFrame(row), transaction=decision_id, rows=sequence)
+
+
+def count(lake: Lake) -> int:
+    """How many decisions have been written down."""
+    return int(lake.scan("promotions").select(pl.len()).collect().item())
 
 
 def decided(lake: Lake, decision_id: str) -> tuple[Decision, str | None] | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from models.base import Recipe, Recommender
-from outfitter.errors import ModelError
+from outfitter.errors import ModelError, OvertakenError
 from outfitter.evaluation.bootstrap import interval
 from outfitter.evaluation.exam import METRICS, sit
 from outfitter.evaluation.inputs import catalogue, histories
@@ -18,7 +19,7 @@ from outfitter.registry.decision_page import decision_page
 from outfitter.registry.gate import WAITING, Decision
 from outfitter.registry.production import settle
 from outfitter.registry.provenance import described, provenance
-from outfitter.registry.records import as_json, decided, write_down
+from outfitter.registry.records import as_json, count, decided, write_down
 from outfitter.registry.shadow import shadow_run
 from outfitter.registry.versions import Version
 from outfitter.settings import Settings
@@ -36,38 +37,44 @@ def carry_out(contest: Contest, step: str, judge: Judge, run_of: Callable[[Decis
     """
     lake, decision_id = contest.material.snapshot.lake, contest.decision_id(step)
     if (known := decided(lake, decision_id)) is None:
-        decision, version = _settled(contest, judge, decision_id)
-        number = version.version if version is not None and decision.goes_live else None
-        write_down(lake, decision_id, decision, number, contest.material.snapshot.id, contest.at)
-        if number is not None:
-            contest.registry.promote(number, decision_id)
-        known = decision, number
+        known = _settled(contest, judge, decision_id)
+        if known[1] is not None:
+            contest.registry.promote(known[1], decision_id)
     _explain(contest, decision_id, *known, run_of(known[0]))
     return known[0]
 
 
-def _settled(contest: Contest, judge: Judge, decision_id: str) -> tuple[Decision, Version | None]:
-    """The decision with its shadow run, and the version it is about, if it needs one.
+def _settled(contest: Contest, judge: Judge, decision_id: str) -> tuple[Decision, str | None]:
+    """The decision, written down, and the number of the version that it puts into production.
 
-    Where somebody else put another version into production meanwhile, that is written down and judged against: who wins a race is in
+    Where somebody else put another version there meanwhile, that is written down first and judged against: who wins a race is in
     production, and the other one is told so by the verdict on that comparison.
     """
+    lake, snapshot_id = contest.material.snapshot.lake, contest.material.snapshot.id
     for _ in range(MOST_JUDGED):
-        before = contest.registry.champion()
-        decision, recipe = judge()
-        version = _make_version(contest, recipe, decision, decision_id) if decision.goes_live or decision.verdict in WAITING else None
-        if version is not None:
-            shadow = shadow_run(contest.material, version, before, contest.exam.until, contest.at)
-            if before is None and shadow.broken:
-                raise ModelError(f"'{recipe.model}' cannot be the first in production: {shadow.broken}")
-            decision = decision.after(shadow)
+        taken, before = count(lake), contest.registry.champion()
+        decision, version = _judged(contest, judge, decision_id, before)
+        number = version.version if version is not None and decision.goes_live else None
         if contest.registry.alias() == (before.version if before else None):
-            return decision, version
-        settle(contest.material.snapshot.lake, contest.registry, contest.at)
-    raise ModelError(
-        f"the champion changed {MOST_JUDGED} times while a challenger was compared with it",
-        "Settle on one, and run 'outfitter train' again.",
+            with suppress(OvertakenError):
+                write_down(lake, decision_id, decision, number, snapshot_id, contest.at, taken)
+                return decision, number
+        settle(lake, contest.registry, contest.at)
+    raise OvertakenError(
+        f"the champion changed {MOST_JUDGED} times while it was challenged", "Settle on one, and run 'outfitter train' again."
     )
+
+
+def _judged(contest: Contest, judge: Judge, decision_id: str, champion: Version | None) -> tuple[Decision, Version | None]:
+    """The decision with its shadow run, and the version it is about where it needs one."""
+    decision, recipe = judge()
+    if not (decision.goes_live or decision.verdict in WAITING):
+        return decision, None
+    version = _make_version(contest, recipe, decision, decision_id)
+    shadow = shadow_run(contest.material, version, champion, contest.exam.until, contest.at)
+    if champion is None and shadow.broken:
+        raise ModelError(f"'{recipe.model}' cannot be the first in production: {shadow.broken}")
+    return decision.after(shadow), version
 
 
 def page_of(settings: Settings, decision_id: str) -> Path:

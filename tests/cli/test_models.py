@@ -36,6 +36,16 @@ from outfitter.cli.app import main
 main()
 """
 
+WHEN_TOLD = """
+import sys
+import outfitter.registry.production
+import tasks.work
+from outfitter.cli.app import main
+print("ready", flush=True)
+sys.stdin.readline()
+main()
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -168,3 +178,43 @@ def test_what_is_withdrawn_while_its_lists_are_made_is_not_published(
 )
 def test_what_cannot_be_done_is_told(told: dict[str, Outcome], call: str, expected: str) -> None:
     assert expected in one_clear_error(told[call])
+
+
+def test_of_two_who_promote_at_once_one_wins_and_the_other_is_told_who(
+    told: dict[str, Outcome], folder: Path, environment: Callable[[Path], dict[str, str]]
+) -> None:
+    settings = load_settings(home=folder)
+    registry, lake = Registry(settings), open_lake(settings)
+    run_ids = [run.info.run_id for run in registry.client.search_runs([registry.experiment], "tags.`outfitter.role` = 'candidate'")]
+    numbers = [registry.register(run_id, {}).version for run_id in run_ids[:2]]
+    before = lake.read("promotions").height
+    started = [_waiting(number, environment(folder), folder.parent) for number in numbers]
+    try:
+        assert [process.stdout.readline() for process in started if process.stdout] == ["ready\n"] * 2
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        ended = [Outcome(process.returncode, *said) for process in started if (said := process.communicate(timeout=120))]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    (won,) = [place for place, outcome in enumerate(ended) if outcome.code == 0]
+    message = one_clear_error(ended[1 - won])
+    assert (
+        f"another process is at work in the home '{folder}': process {started[won].pid} ('outfitter models promote {numbers[won]}"
+        in message
+    )
+    assert f"version {numbers[won]} is in production" in ended[won].stdout
+    newest = history(lake)[-1]
+    assert (newest.version, newest.verdict, newest.reason) == (numbers[won], "by hand", f"{numbers[won]} is better")
+    assert lake.read("promotions").height == before + 1
+    assert (registry.alias(), registry.carried_out()) == (newest.version, newest.decision_id)
+
+
+def _waiting(number: str, variables: dict[str, str], folder: Path) -> subprocess.Popen[str]:
+    """``outfitter models promote``, with all that it needs imported, until it is told to go."""
+    words = [sys.executable, "-c", WHEN_TOLD, "models", "promote", number, "--reason", f"{number} is better"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, env=variables, cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, text=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from outfitter.errors import HomeError, LakeError
+from outfitter.errors import HomeError, LakeError, OvertakenError
 from outfitter.lake.failures import is_disk_full, readable_failures
 from outfitter.lake.tables import Lake
 from outfitter.schema import INTERACTIONS, TABLES, USERS, conform
@@ -66,6 +68,26 @@ def test_without_a_transaction_every_append_counts(lake: Lake) -> None:
     assert lake.append("stages", stage("a"))
     assert lake.append("stages", stage("a"))
     assert lake.read("stages").height == 2
+
+
+def test_of_many_appends_that_rest_on_the_same_rows_one_is_done(lake: Lake) -> None:
+    start, written = Barrier(6), set[str]()
+
+    def append(number: int) -> bool:
+        start.wait(30)
+        try:
+            return reopened(lake).append("stages", stage(str(number)), transaction=f"t{number}", rows=rows)
+        except OvertakenError:
+            return False
+
+    for rows in range(3):
+        with ThreadPoolExecutor(6) as pool:
+            done = list(pool.map(append, range(10 * rows, 10 * rows + 6)))
+        assert sum(done) == 1
+        written.add(str(10 * rows + done.index(True)))
+        assert set(lake.read("stages")["stage"]) == written
+    with pytest.raises(OvertakenError, match="holds other rows than it did"):
+        lake.append("stages", stage("late"), rows=2)
 
 
 def test_a_transaction_is_remembered_by_whoever_opens_the_lake_next(lake: Lake) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
 
-from outfitter.errors import ModelError
+from outfitter.errors import ModelError, OvertakenError
+from outfitter.registry import production
 from outfitter.registry.contest import require_champion
-from outfitter.registry.production import before_last, history, move, settle
+from outfitter.registry.production import Move, before_last, history, move, settle
 from outfitter.registry.promotion import bootstrap
 from outfitter.registry.versions import CHAMPION, REGISTERED, Registry, Version
 from tests.outfitter.lake.frames import NOW
@@ -118,3 +121,53 @@ def test_a_version_that_is_none_is_told(trained: Trained) -> None:
     one = logged(trained, "popularity")
     assert trained.registry.version(one.version) == one
     assert [str(found.version) for found in Registry(trained.material.settings).all_versions()] == [one.version]
+
+
+def at_once(trained: Trained, monkeypatch: pytest.MonkeyPatch, *versions: Version) -> list[Move | OvertakenError]:
+    """What becomes of moves by people with a lake and a registry of their own and no lock, who have all looked before one has written."""
+    each, looked, real = [opened(trained.material.settings.home, trained) for _ in versions], Barrier(len(versions)), production.write_down
+
+    def write_down(*args: Any) -> None:
+        looked.wait(30)
+        real(*args)
+
+    def go(mover: Trained, version: Version) -> Move | OvertakenError:
+        try:
+            return move(lake(mover), mover.registry, version.version, "by hand", f"version {version.version} is better", NOW)
+        except OvertakenError as error:
+            return error
+
+    with monkeypatch.context() as patched, ThreadPoolExecutor(len(versions)) as pool:
+        patched.setattr(production, "write_down", write_down)
+        return list(pool.map(go, each, versions))
+
+
+def test_of_two_moves_at_once_one_wins_and_the_other_is_told(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    versions = [logged(trained, "item_knn"), logged(trained, "popularity")]
+    for attempt in range(1, 4):
+        ended = at_once(trained, monkeypatch, *versions)
+        (won,) = [one for one in ended if isinstance(one, Move)]
+        (error,) = [one for one in ended if isinstance(one, OvertakenError)]
+        assert f"meanwhile version {won.version} was (by hand: version {won.version} is better)" in error.message
+        assert lake(trained).read("promotions").sort("sequence")["sequence"].to_list() == list(range(1 + attempt))
+        assert history(lake(trained))[-1] == won
+        assert (live(trained), trained.registry.carried_out()) == (won.version, won.decision_id)
+        assert settle(lake(trained), trained.registry, NOW) == won
+
+
+def test_a_move_between_the_row_of_another_and_its_alias_is_refused(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    one, other = logged(trained, "item_knn"), logged(trained, "popularity")
+
+    def meanwhile(*_: Any) -> None:
+        again = opened(trained.material.settings.home, trained)
+        with pytest.raises(OvertakenError, match=rf"a move is under way: meanwhile version {one.version} was \(by hand: because\)"):
+            move(lake(again), again.registry, other.version, "by hand", "at the wrong moment", NOW)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trained.registry, "promote", meanwhile)
+        moved(trained, one)
+    settle(lake(trained), trained.registry, NOW)
+    assert live(trained) == one.version
+    assert told(trained)[1:] == [("by hand", one.version)]
