@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,7 +11,9 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.error import URLError
 from urllib.parse import quote
+from urllib.request import urlopen
 
 import mlflow
 import numpy as np
@@ -150,7 +154,7 @@ def refusing(address: str, tmp_path: Path) -> str:
     began = time.monotonic()
     with pytest.raises(HomeError) as caught:
         registry_at(tmp_path / "home", address)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30, "MLflow alone would take 100 s"
     assert "mlflow_uri" in caught.value.hint
     assert not {PASSWORD, quote(PASSWORD, safe=""), "SECRET"} & set(str(caught.value).split("'"))
     assert "SECRET" not in str(caught.value)
@@ -205,7 +209,7 @@ def test_a_database_that_goes_down_stops_nobody_who_has_a_model(store: str, trai
         assert (model, "the registry does not answer" in instead) == (before[0], True)
         assert PASSWORD not in instead
         assert still_champion(trained.registry, champion)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         assert watcher.current() == champion.version
         postgres.execute("ALTER DATABASE {} ALLOW_CONNECTIONS true", f"test_{name}")
         later = trained.contest("later")
@@ -239,3 +243,41 @@ def test_two_that_find_an_empty_database_make_its_tables_once(postgres: Postgres
         assert [process.returncode for process in started] == [0, 0], ended
         assert len({said for said, _ in ended}) == 1
         assert registry_at(tmp_path / "home", postgres.uri(name)).experiment == ended[0][0].strip()
+
+
+@pytest.mark.slow
+def test_a_tracking_server_keeps_what_it_is_given_and_its_absence_is_told(home: Path, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    words = ["--backend-store-uri", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}", "--artifacts-destination", str(tmp_path / "kept")]
+    where = ["--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--workers", "1"]
+    with (
+        (tmp_path / "server.log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *words, *where], cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
+        ) as server,
+    ):
+        try:
+            assert within(120, lambda: _answers(address)), (tmp_path / "server.log").read_text()
+            registry = registry_at(tmp_path / "user", address)
+            version = a_version(registry, Popularity().fit(blocks().data), tmp_path / "scratch")
+            assert version.path.is_relative_to(tmp_path / "user" / "mlflow" / "fetched")
+            assert same_model(version)
+            assert list((tmp_path / "kept").rglob("*.safetensors"))
+            assert registry.read_text(version.run_id, "model_card.md") == "# a card"
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+    assert within(60, lambda: not _answers(address))
+    began = time.monotonic()
+    with pytest.raises(HomeError, match=rf"MLflow's server '{address}' cannot be used: .*mlflow_uri"):
+        registry_at(tmp_path / "user", address)
+    assert time.monotonic() - began < 60
+
+
+def _answers(address: str) -> bool:
+    try:
+        urlopen(f"{address}/health", timeout=10).close()
+    except (URLError, ConnectionError, TimeoutError):
+        return False
+    return True
