@@ -15,18 +15,18 @@ import pytest
 import models
 from models.base import Recipe
 from models.topk import TopK
-from outfitter.errors import ModelError
+from outfitter.errors import ModelError, OvertakenError
 from outfitter.evaluation.bootstrap import Interval
 from outfitter.registry import contest as contests
 from outfitter.registry import promotion, records, settling
 from outfitter.registry.candidates import Candidate
 from outfitter.registry.contest import Contest, recipe_of, require_champion
-from outfitter.registry.gate import Decision
+from outfitter.registry.gate import Comparison, Decision
 from outfitter.registry.guardrails import segments
 from outfitter.registry.production import settle
 from outfitter.registry.promotion import bootstrap, challenge, refresh
 from outfitter.registry.standing import best
-from outfitter.registry.versions import CHALLENGER, REGISTERED, Registry
+from outfitter.registry.versions import CHALLENGER, CHAMPION, REGISTERED, Registry
 from tests.outfitter.lake.frames import NOW
 from tests.outfitter.registry.conftest import Trained, opened
 
@@ -297,3 +297,57 @@ def test_a_record_takes_numbers_and_nothing_else(tmp_path: Path) -> None:
     assert records._plain(np.float32(0.5)) == 0.5
     with pytest.raises(TypeError, match="PosixPath has no place in a decision record"):
         records._plain(tmp_path)
+
+
+def test_who_is_put_into_production_meanwhile_is_met_instead(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person puts another version live while the gate compares: that is written down, and the challenger must beat it."""
+    contest = trained.contest()
+    bootstrap(contest, trained.candidates)
+    other = next(one for one in trained.candidates if one.recipe.model == "popularity")
+    second = trained.registry.register(other.run_id, {})
+    met: list[str] = []
+
+    def decide(challenger: Any, champion: Any, *_: Any, **__: Any) -> Decision:
+        if not met:
+            trained.registry.client.set_registered_model_alias(REGISTERED, CHAMPION, second.version)
+        met.append(champion.recipe.model)
+        return PROMOTED
+
+    monkeypatch.setattr(promotion, "decide", decide)
+    decision, _ = challenge(contest, trained.candidates)
+    assert decision.verdict == "promoted"
+    assert met == ["recent_popularity", "popularity"]
+    assert [row[0] for row in rows(trained)] == ["bootstrap", "moved outside", "promoted"]
+    assert recipe_of(require_champion(trained.registry)) == best(trained.candidates).recipe
+
+
+def test_a_champion_that_never_rests_is_an_error(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    places = [trained.registry.register(one.run_id, {}).version for one in trained.candidates]
+
+    def decide(*_: Any, **__: Any) -> Decision:
+        trained.registry.client.set_registered_model_alias(REGISTERED, CHAMPION, places.pop())
+        return PROMOTED
+
+    monkeypatch.setattr(promotion, "decide", decide)
+    with pytest.raises(OvertakenError, match="the champion changed 3 times meanwhile"):
+        challenge(trained.contest(), trained.candidates)
+    assert [row[0] for row in rows(trained)] == ["bootstrap", *["moved outside"] * 3]
+
+
+def test_a_champion_beaten_by_who_does_not_go_live_is_challenged_by_a_simpler_model(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """item_knn is better than the champion, and not than a baseline: popularity stands, and goes live."""
+    last = trained.contest("last week")
+    bootstrap(last, [one for one in trained.candidates if one.recipe.model == "recent_popularity"])
+    shown = Comparison("recent_popularity", 0.1, Interval(0.1, 0.05, 0.2), 0.001)
+    kept_out = replace(PROMOTED, verdict="not better", comparisons=(shown,))
+    verdicts = {"item_knn": kept_out, "popularity": replace(PROMOTED, challenger="popularity")}
+    monkeypatch.setattr(promotion, "decide", lambda challenger, *_, **__: verdicts[challenger.recipe.model])
+    decision, results = challenge(trained.contest(), trained.candidates)
+    assert (decision.verdict, decision.challenger) == ("promoted", "popularity")
+    assert [(one.verdict, one.challenger) for one in decision.others] == [("not better", "item_knn")]
+    assert set(results) == {"champion", "item_knn", "popularity"}
+    assert recipe_of(require_champion(trained.registry)).model == "popularity"
+    assert records.read_decision(records.as_json(decision)) == decision
