@@ -98,7 +98,17 @@ def _die(*_: Any, **__: Any) -> Any:
     raise KilledError
 
 
-@pytest.mark.parametrize(("target", "name"), [(Registry, "log"), (Registry, "register"), (settling, "write_down"), (Registry, "promote")])
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        (Registry, "log"),
+        (Registry, "register"),
+        (Registry, "challenge"),
+        (settling, "shadow_run"),
+        (settling, "write_down"),
+        (Registry, "promote"),
+    ],
+)
 def test_a_killed_run_is_finished_once(trained: Trained, monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(target, name, _die)
@@ -330,7 +340,7 @@ def test_a_champion_that_never_rests_is_an_error(trained: Trained, monkeypatch: 
         return PROMOTED
 
     monkeypatch.setattr(promotion, "decide", decide)
-    with pytest.raises(OvertakenError, match="the champion changed 3 times meanwhile"):
+    with pytest.raises(OvertakenError, match="the champion changed 3 times while it was challenged"):
         challenge(trained.contest(), trained.candidates)
     assert [row[0] for row in rows(trained)] == ["bootstrap", *["moved outside"] * 3]
 
