@@ -15,11 +15,15 @@ COMPARED = ("ndcg", "hit_rate", "recall", "map", "mrr", "coverage", "popularity"
 
 
 def versions(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """A line a version; the one in production is marked."""
+    """A line a version; the one in production and the challenger are marked."""
     table = _table(f"versions: {len(rows):,}", "version", "model", "", "learnt until", "NDCG when tested", "decided", "snapshot")
     for row in rows:
-        mark = Text("in production", style="green") if row["in_production"] else Text("")
-        told = "\n".join(row["decisions"])
+        mark = (
+            Text("in production", style="green")
+            if row["in_production"]
+            else Text("challenger" if row["challenger"] else "", style="yellow")
+        )
+        told = "\n".join(row["decisions"]) or f"never in production: {row['verdict']}"
         table.add_row(
             row["version"], row["model"], mark, _day(row["learnt_until"]), _score(row["metrics"]), told, (row["snapshot"] or "")[:8]
         )

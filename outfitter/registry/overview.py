@@ -14,19 +14,19 @@ from outfitter.lake.tables import Lake
 from outfitter.registry.contest import Contest, as_it_was_then
 from outfitter.registry.gate import compared
 from outfitter.registry.production import Move, history
-from outfitter.registry.versions import CARD, Registry, Version
+from outfitter.registry.versions import CARD, CHALLENGER, CHAMPION, Registry, Version
 
 
 def overview(lake: Lake, registry: Registry) -> list[dict[str, Any]]:
     """A row a version, the newest first."""
-    live, moves = registry.alias(), _moves(lake)
-    return [_row(registry, str(one.version), str(one.run_id), dict(one.tags), moves, live) for one in registry.all_versions()]
+    roles, moves = _roles(registry), _moves(lake)
+    return [_row(registry, str(one.version), str(one.run_id), dict(one.tags), moves, roles) for one in registry.all_versions()]
 
 
 def details(lake: Lake, registry: Registry, version: Version) -> dict[str, Any]:
     """The row of one version, with its model card and all that was decided on it."""
     moves = _moves(lake)
-    row = _row(registry, version.version, version.run_id, dict(version.tags), moves, registry.alias())
+    row = _row(registry, version.version, version.run_id, dict(version.tags), moves, _roles(registry))
     return {**row, "moves": [asdict(one) for one in moves[version.version]], "card": registry.read_text(version.run_id, CARD)}
 
 
@@ -55,6 +55,11 @@ def _scores(result: Result) -> dict[str, Any]:
     return {"model": result.recipe.model, **means, **rest, "milliseconds_a_user": 1000 * result.seconds / len(result.per_user[METRIC])}
 
 
+def _roles(registry: Registry) -> dict[str, str | None]:
+    """The version that each alias names."""
+    return {name: registry.alias(name) for name in (CHAMPION, CHALLENGER)}
+
+
 def _moves(lake: Lake) -> dict[str, list[Move]]:
     moves = defaultdict(list)
     for move in history(lake):
@@ -63,14 +68,16 @@ def _moves(lake: Lake) -> dict[str, list[Move]]:
 
 
 def _row(
-    registry: Registry, version: str, run_id: str, tags: dict[str, str], moves: dict[str, list[Move]], live: str | None
+    registry: Registry, version: str, run_id: str, tags: dict[str, str], moves: dict[str, list[Move]], roles: dict[str, str | None]
 ) -> dict[str, Any]:
     run = registry.run(run_id)
     metrics = {name: value for name, value in run.data.metrics.items() if name.startswith(METRIC)}
     return {
         "version": version,
         "model": run.data.params.get("model"),
-        "in_production": version == live,
+        "in_production": version == roles[CHAMPION],
+        "challenger": version == roles[CHALLENGER],
+        "verdict": tags.get("outfitter.verdict"),
         "decisions": [f"{one.decided_at:%Y-%m-%d %H:%M} {one.verdict}" for one in moves[version]],
         "learnt_until": run.data.tags.get("outfitter.fit_until"),
         "snapshot": tags.get("outfitter.snapshot"),

@@ -93,7 +93,8 @@ def test_every_version_is_listed_with_its_scores_and_decisions(told: dict[str, O
     newest, waiting, first = told["list"].result
     assert [one["version"] for one in (newest, waiting, first)] == ["3", "2", "1"]
     assert [one["in_production"] for one in (newest, waiting, first)] == [True, False, False]
-    assert waiting["decisions"] == [], "it waits for evidence and was never in production"
+    assert (waiting["decisions"], waiting["verdict"]) == ([], "not enough evidence")
+    assert "never in production: not enough evidence" in told["table"].stdout
     assert first["decisions"][0].endswith("bootstrap")
     assert first["metrics"]["ndcg_at_12_low"] <= first["metrics"]["ndcg_at_12"] <= first["metrics"]["ndcg_at_12_high"]
     assert "in production" in told["table"].stdout

@@ -33,10 +33,10 @@ def test_the_registry_lies_in_postgresql(
         run, train, before, rollback, recommend, after = told = together(calls)
         assert [outcome.code for outcome in told] == [0] * 6, [outcome.stderr for outcome in told]
         assert train.result["new"]
-        assert [(one["version"], one["in_production"]) for one in before.result] == [("2", True), ("1", False)]
-        assert "version 1 is in production, in place of version 2" in rollback.stdout
+        assert [(one["version"], one["in_production"]) for one in before.result] == [("3", True), ("2", False), ("1", False)]
+        assert "version 1 is in production, in place of version 3" in rollback.stdout
         assert recommend.result["model_version"] == "1"
-        assert [(one["version"], one["in_production"]) for one in after.result] == [("2", False), ("1", True)]
+        assert [(one["version"], one["in_production"]) for one in after.result] == [("3", False), ("2", False), ("1", True)]
         assert f"postgresql://***@/{name}" in run.stdout, "where to look"
 
         postgres.execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", name)

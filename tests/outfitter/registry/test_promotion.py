@@ -23,6 +23,7 @@ from outfitter.registry.candidates import Candidate
 from outfitter.registry.contest import Contest, recipe_of, require_champion
 from outfitter.registry.gate import Comparison, Decision
 from outfitter.registry.guardrails import segments
+from outfitter.registry.overview import overview
 from outfitter.registry.production import settle
 from outfitter.registry.promotion import bootstrap, challenge, refresh
 from outfitter.registry.standing import best
@@ -140,6 +141,10 @@ def test_a_challenger_without_evidence_changes_nothing(trained: Trained) -> None
     assert require_champion(trained.registry) == before
     waiting = trained.registry.version(str(trained.registry.alias(CHALLENGER)))
     assert (recipe_of(waiting).model, waiting.version, versions(trained)) == ("item_knn", "2", 2)
+    roles = [
+        (one["in_production"], one["challenger"], one["verdict"]) for one in overview(trained.material.snapshot.lake, trained.registry)
+    ]
+    assert roles == [(False, True, "not enough evidence"), (True, False, "bootstrap")]
     assert rows(trained) == [("bootstrap", was, None, before.version), ("not enough evidence", "item_knn", was, None)]
     assert results["item_knn"].recipe.model == "item_knn"
 
