@@ -36,7 +36,7 @@ def recommend(as_of: datetime | None = None, now: datetime | None = None) -> dic
         told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
         told["example"] = story(material.snapshot, batch.id, moment, [name for name, rule in work.settings.events.items() if rule.target])
         told["instead"] = used.instead
-        told["shadow"] = shadow(work, batch) if new and not used.instead else ""
+        told["shadow"] = "" if used.instead else shadow(work, batch)
         if new:
             leave("recommend", f"Recommended to {told['users']:,} users", told)
         said = f"{told['users']:,} users" if new else "nothing new"

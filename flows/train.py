@@ -18,7 +18,7 @@ from outfitter.progress import report
 from outfitter.registry.candidates import recipes, training_fingerprint
 from outfitter.registry.contest import Contest, learnt_until, recipe_of, refuse_the_past, require_champion
 from outfitter.registry.gate import Decision
-from outfitter.registry.production import settle
+from outfitter.registry.production import fall_back, settle
 from outfitter.registry.records import decided
 from outfitter.registry.settling import page_of
 from tasks.artifacts import leave
@@ -36,6 +36,7 @@ def train(as_of: datetime | None = None, now: datetime | None = None) -> dict[st
     with at_work(now) as work:
         material, moment = ready_material(work, as_of)
         settle(work.lake, work.registry, work.now)
+        fall_back(work.lake, work.registry, work.now)
         windows = Windows.before(moment, work.settings.window_days)
         print_ = training_fingerprint(material, windows)
         if (done := stages.find(work.lake, "train", print_)) is not None:

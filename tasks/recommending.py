@@ -7,7 +7,7 @@ from collections.abc import Callable
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from outfitter.errors import ModelError, StoppedByValidation
+from outfitter.errors import OutfitterError, StoppedByValidation
 from outfitter.progress import report
 from outfitter.registry import batches
 from outfitter.registry.batches import Batch
@@ -64,8 +64,8 @@ def shadow(work: Work, batch: Batch) -> str:
         report("recommend", f"version {number} answers in the shadow")
         challenger = work.registry.version(str(number))
         found = shadow_run(batch.material, challenger, batch.version, batch.as_of, work.now)
-        note_shadow(work.registry, challenger, found)
-    except (ModelError, *DOWN) as error:
+        note_shadow(work.registry, challenger.run_id, found)
+    except (OutfitterError, *DOWN) as error:
         return f"the challenger cannot be compared: {error}"
     broken = f"; it may not go live, {found.broken}" if found.broken else ""
     return f"{found.challenger.model} version {number}: {found.line}{broken}"

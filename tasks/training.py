@@ -75,7 +75,8 @@ def search_leaks(
     if (done := stages.find(work.lake, "leaks", print_)) is not None:
         return LeakReport.of(done)
     scores = {candidate.recipe: candidate.scores[METRIC] for candidate in candidates}
-    leaks = look_for_leaks(material, windows, exams, scores, POPULAR, lambda what: report("train", what))
+    popular = [recipe.model for recipe in scores if recipe.model in POPULAR]
+    leaks = look_for_leaks(material, windows, exams, scores, popular, lambda what: report("train", what))
     note_leaks(work.registry, [candidate.run_id for candidate in candidates], leaks)
     return LeakReport.of(stages.record(work.lake, "leaks", print_, leaks.record(), work.now)) if leaks.passed else leaks
 

@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     from outfitter.registry.versions import Version
     from tasks.work import Work
 
+
+def _said(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why, for whoever asks a year from now")
+    return reason.strip()
+
+
 models = typer.Typer(help="The registered models: list, look, compare, and say which one is in production.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Number = Annotated[str, typer.Argument(help="A version's number; 'outfitter models list' shows them.")]
-Reason = Annotated[str, typer.Option(help="Why; kept in the history of what was in production.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the history of what was in production.", callback=_said)]
 
 
 @models.command("list")
@@ -105,7 +112,10 @@ def promote(version: Number, reason: Reason, as_json: Json = False) -> None:
 @models.command()
 def rollback(
     reason: Reason,
-    to: Annotated[str | None, typer.Option(help="Version to go back to; the one before the present one when left out.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="Version to go back to (one that was never live answers in the shadow first); the one before when left out."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Go back to the version that was in production before, or to any other. The next recommendations are made with it."""
@@ -144,11 +154,21 @@ def _in_the_shadow(work: Work, version: Version) -> Shadow | None:
     if version.version in {one.version for one in history(work.lake)}:
         return None
     material, moment = ready_material(work, None)
-    found = shadow_run(material, version, work.registry.champion(), moment, work.now)
+    found = shadow_run(material, version, _champion(work), moment, work.now)
     if found.broken:
         hint = "See 'outfitter models compare'. If it must go live all the same, point the alias 'champion' at it in MLflow."
         raise ModelError(f"version {version.version} broke a rule in the shadow: {found.broken}", hint)
     return found
+
+
+def _champion(work: Work) -> Version | None:
+    """None when its files are gone: that may be why another one is promoted."""
+    from outfitter.errors import ModelError
+
+    try:
+        return work.registry.champion()
+    except ModelError:
+        return None
 
 
 def _do(tell: Callable[[Work], None]) -> None:

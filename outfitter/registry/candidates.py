@@ -20,6 +20,7 @@ from outfitter.evaluation.training import Material, fit
 from outfitter.features.asof import Windows
 from outfitter.lake import stages
 from outfitter.registry.card import model_card, with_leaks
+from outfitter.registry.grids import GRIDS
 from outfitter.registry.provenance import provenance, validations
 from outfitter.registry.versions import CARD, Registry
 from outfitter.settings import Settings
@@ -88,7 +89,7 @@ def training_fingerprint(material: Material, windows: Windows) -> str:
     """What a training run depends on: the data, the windows, the families, every setting that matters to a fit, a check or the gate."""
     settings = {name: getattr(material.settings, name) for name in (*FITTING, *CHECKING, *GATING)}
     models = [[recipe.model, recipe.params] for recipe in recipes(material.settings, material.n_items)]
-    return stages.fingerprint("train", on=material.materialization, windows=windows, settings=settings, models=models)
+    return stages.fingerprint("train", on=material.materialization, windows=windows, settings=settings, models=models, grids=GRIDS)
 
 
 def train_candidate(

@@ -71,7 +71,7 @@ def _newest(lake: Lake, registry: Registry, use: Callable[[Version], T]) -> tupl
         except ModelError as error:
             said.append(f"version {number} cannot be: {error.message}")
     if said:
-        raise ModelError(f"no version can be used: {'; '.join(said)}", "Restore the artifacts from a backup, or train again.")
+        raise ModelError(f"no version can be used: {'; '.join(said)}", "Restore the artifacts from a backup, or promote another version.")
     raise ModelError("the registry has no champion", "Run 'outfitter train' to make the first one.")
 
 

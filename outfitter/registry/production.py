@@ -7,12 +7,14 @@ and an alias that points elsewhere was moved by hand, in MLflow's page or by its
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 import polars as pl
 
+from models.checkpoint import read
 from outfitter.errors import ModelError, OvertakenError
 from outfitter.lake import stages
 from outfitter.lake.tables import Lake
@@ -20,6 +22,8 @@ from outfitter.registry.gate import Decision
 from outfitter.registry.records import count, write_down
 from outfitter.registry.shadow import Shadow
 from outfitter.registry.versions import Registry
+
+log = logging.getLogger("outfitter.registry")
 
 By = Literal["by hand", "rolled back", "moved outside"]
 """Verdicts that no gate gave: ``outfitter models promote`` and ``rollback``, and an alias that was moved without Outfitter."""
@@ -47,13 +51,43 @@ def settle(lake: Lake, registry: Registry, at: datetime) -> Move | None:
     """Carry out the newest row where a killed run did not, or write down what was moved without one; returns what is in production."""
     moves, champion = history(lake), registry.alias()
     newest = moves[-1] if moves else None
-    if newest is not None and registry.carried_out() != newest.decision_id:
-        registry.promote(newest.version, newest.decision_id)
-        return newest
+    if newest is not None and (champion is None or registry.carried_out() != newest.decision_id):
+        return _point_at(registry, newest)
     if champion is None or (newest is not None and champion == newest.version):
         return newest
     before = f"version {newest.version}" if newest else "nothing"
     return move(lake, registry, champion, "moved outside", f"the alias was moved from {before} without Outfitter", at)
+
+
+def _point_at(registry: Registry, newest: Move) -> Move:
+    """A version that was deleted cannot be pointed at, which is for whoever wants to use it to find out."""
+    try:
+        registry.promote(newest.version, newest.decision_id)
+    except ModelError as error:
+        log.warning("version %s should be in production: %s", newest.version, error.message)
+    return newest
+
+
+def fall_back(lake: Lake, registry: Registry, at: datetime) -> None:
+    """Put the last version that is whole into production where the files of the present one are gone, and write down why.
+
+    Raises ModelError when none is.
+    """
+    why = ""
+    for number in dict.fromkeys(one.version for one in reversed(history(lake))):
+        try:
+            read(registry.version(number).path)
+        except ModelError as error:
+            why = why or f"version {number} cannot be used: {error.message}"
+            continue
+        if why:
+            log.warning("version %s is put into production: %s", number, why)
+            move(lake, registry, number, "rolled back", why, at)
+        return
+    if why:
+        raise ModelError(
+            f"no version that was in production can be used; {why}", "Restore the artifacts from a backup, or promote another."
+        )
 
 
 def move(lake: Lake, registry: Registry, version: str, verdict: By, reason: str, at: datetime, shadow: Shadow | None = None) -> Move:

@@ -9,7 +9,7 @@ from models.base import Recipe
 from outfitter.evaluation.exam import Result, sit
 from outfitter.registry.candidates import Candidate
 from outfitter.registry.contest import Contest, as_it_was_then, learnt_later, learnt_until, recipe_of, require_champion
-from outfitter.registry.gate import Decision, decide
+from outfitter.registry.gate import WAITING, Decision, decide
 from outfitter.registry.guardrails import segments
 from outfitter.registry.settling import carry_out
 from outfitter.registry.standing import POPULAR, best, challengers, to_beat
@@ -24,13 +24,14 @@ def bootstrap(contest: Contest, candidates: Sequence[Candidate]) -> Decision:
         reason = f"nothing was in production; {chosen.recipe.model} is the best popularity model on the validation window"
         return Decision("bootstrap", reason, chosen.recipe.model), chosen.recipe
 
-    return carry_out(contest, "bootstrap", judge, lambda _: chosen.run_id)
+    return carry_out(contest, "bootstrap", judge, lambda _: chosen.run_id)[0]
 
 
 def challenge(contest: Contest, candidates: Sequence[Candidate]) -> tuple[Decision, dict[str, Result]]:
     """The best candidate meets the champion and the baselines on the test window, and then perhaps a simpler one does.
 
-    See ``standing.challengers``. Returns the decision with the results: that of the ``champion``, and each model's by its name.
+    See ``standing.challengers``. The alias ``challenger`` then names who waits, or nobody. Returns the decision with the results: that of
+    the ``champion``, and each model's by its name.
     """
     results: dict[str, Result] = {}
 
@@ -42,11 +43,19 @@ def challenge(contest: Contest, candidates: Sequence[Candidate]) -> tuple[Decisi
             stood.append((_judged(contest, champion, one, candidates, results), one.recipe))
             if stood[-1][0].goes_live or not stood[-1][0].lets_the_next_stand(contest.material.settings.gate_alpha):
                 break
+        if not stood:
+            return _alone(recipe_of(champion)), recipe_of(champion)
         decision, recipe = stood[-1] if stood[-1][0].goes_live else stood[0]
         return replace(decision, others=tuple(other for other, _ in stood if other is not decision)), recipe
 
     runs = {candidate.recipe.model: candidate.run_id for candidate in candidates}
-    return carry_out(contest, "challenge", judge, lambda decision: runs[decision.challenger]), results
+    decision, version = carry_out(contest, "challenge", judge, lambda decision: runs[decision.challenger])
+    contest.registry.challenge(version if decision.verdict in WAITING else None)
+    return decision, results
+
+
+def _alone(recipe: Recipe) -> Decision:
+    return Decision("not better", f"nothing but {recipe.model} was fitted, which is in production", recipe.model, recipe.model)
 
 
 def _current(contest: Contest, champion: Version) -> Recipe | None:
@@ -83,7 +92,7 @@ def refresh(contest: Contest) -> Decision:
         results = sit(contest.exam, now), sit(contest.exam, before)
         return decide(*results, [], segments(contest.exam), contest.material.settings, refresh=True), recipe
 
-    return carry_out(contest, "refresh", judge, lambda _: run_id)
+    return carry_out(contest, "refresh", judge, lambda _: run_id)[0]
 
 
 def _same_recipe(recipe: Recipe) -> Decision:

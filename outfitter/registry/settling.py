@@ -20,7 +20,7 @@ from outfitter.registry.gate import WAITING, Decision
 from outfitter.registry.production import settle
 from outfitter.registry.provenance import described, provenance
 from outfitter.registry.records import as_json, count, decided, write_down
-from outfitter.registry.shadow import shadow_run
+from outfitter.registry.shadow import note_shadow, shadow_run
 from outfitter.registry.versions import Version
 from outfitter.settings import Settings
 
@@ -29,19 +29,23 @@ MOST_JUDGED = 3
 Judge = Callable[[], tuple[Decision, Recipe]]
 
 
-def carry_out(contest: Contest, step: str, judge: Judge, run_of: Callable[[Decision], str]) -> Decision:
+def carry_out(contest: Contest, step: str, judge: Judge, run_of: Callable[[Decision], str]) -> tuple[Decision, str | None]:
     """Judge, and carry the decision out: a version, its shadow run, its row in ``promotions`` (from there on it holds), then the alias.
 
     A run that was killed after the row finds it and does not judge again; the alias was set right when the run began
-    (``outfitter.registry.production.settle``). run_of: the MLflow run of the model that is judged, where the reasons are kept.
+    (``outfitter.registry.production.settle``). run_of: the MLflow run of the model that is judged, where the reasons are kept. Returns
+    the decision and the number of the version it is about, where it goes live or waits.
     """
     lake, decision_id = contest.material.snapshot.lake, contest.decision_id(step)
     if (known := decided(lake, decision_id)) is None:
         known = _settled(contest, judge, decision_id)
         if known[1] is not None:
             contest.registry.promote(known[1], decision_id)
-    _explain(contest, decision_id, *known, run_of(known[0]))
-    return known[0]
+    decision, version = known[0], known[1]
+    if decision.verdict in WAITING and (waiting := contest.registry.find("outfitter.decision", decision_id)) is not None:
+        version = waiting.version
+    _explain(contest, decision_id, decision, version, run_of(decision))
+    return decision, version
 
 
 def _settled(contest: Contest, judge: Judge, decision_id: str) -> tuple[Decision, str | None]:
@@ -70,7 +74,7 @@ def _judged(contest: Contest, judge: Judge, decision_id: str, champion: Version 
     decision, recipe = judge()
     if not (decision.goes_live or decision.verdict in WAITING):
         return decision, None
-    version = _make_version(contest, recipe, decision, decision_id)
+    version = _make_version(contest, recipe, decision_id)
     shadow = shadow_run(contest.material, version, champion, contest.exam.until, contest.at)
     if champion is None and shadow.broken:
         raise ModelError(f"'{recipe.model}' cannot be the first in production: {shadow.broken}")
@@ -83,40 +87,50 @@ def page_of(settings: Settings, decision_id: str) -> Path:
 
 
 def _explain(contest: Contest, decision_id: str, decision: Decision, version: str | None, run_id: str) -> None:
-    """A page and its figures, in the reports and on the MLflow runs of what was judged and of what went live; once."""
+    """A page and its figures, in the reports and on the MLflow runs of what was judged and of what came of it; once.
+
+    version: the one that goes live or waits, which carries the verdict as tags too.
+    """
     settings, snapshot = contest.material.settings, contest.material.snapshot
     page = page_of(settings, decision_id)
     if page.exists():
         return
     window = f"{contest.exam.asked:%Y-%m-%d} to {contest.exam.until:%Y-%m-%d}"
-    about = {"decided": f"{contest.at:%Y-%m-%d %H:%M}", "test window": window, "snapshot": snapshot.id, "version": version or "none"}
+    about = {"decided": f"{contest.at:%Y-%m-%d %H:%M}", "test window": window, "snapshot": snapshot.id, "version": _told(version, decision)}
     texts = {"decision.html": decision_page(decision, settings, about), "decision.json": as_json(decision)}
     tags = {"outfitter.verdict": decision.verdict, "outfitter.reason": decision.reason}
-    live = [] if version is None else [contest.registry.version(version).run_id]
-    for run in dict.fromkeys((run_id, *live)):
+    runs = [run_id] if version is None else [run_id, contest.registry.run_of(version)]
+    for run in dict.fromkeys(runs):
         contest.registry.annotate(run, tags, {}, texts)
+    if version is not None:
+        contest.registry.describe(version, tags)
+        if decision.shadow is not None:
+            note_shadow(contest.registry, runs[-1], decision.shadow)
     page.parent.mkdir(parents=True, exist_ok=True)
     page.with_suffix(".json").write_text(texts["decision.json"], encoding="utf-8")
     page.write_text(texts["decision.html"], encoding="utf-8")  # last: it says that all of it is done
 
 
-def _make_version(contest: Contest, recipe: Recipe, decision: Decision, decision_id: str) -> Version:
+def _told(version: str | None, decision: Decision) -> str:
+    return "none" if version is None else version if decision.goes_live else f"{version}, which waits"
+
+
+def _make_version(contest: Contest, recipe: Recipe, decision_id: str) -> Version:
     """Fit the recipe through ``as_of``, check it, log and register it; the scores it carries are those of the same recipe in the exam."""
     made = contest.registry.find("outfitter.decision", decision_id)
     if made is not None and recipe_of(made) == recipe:
-        return contest.registry.challenge(made)
+        return made
     settings = contest.material.settings
     result = sit(contest.exam, contest.fit(recipe, contest.exam.asked))
     scores = {name: interval(result.per_user[name], settings.bootstrap_samples, settings.seed) for name in METRICS}
-    tags = {"outfitter.role": "production", "outfitter.verdict": decision.verdict, "outfitter.decision": decision_id}
+    tags = {"outfitter.role": "production", "outfitter.decision": decision_id}
     with contest.registry.running(recipe.model) as run_id:
         model = contest.fit(recipe, contest.exam.until)
         _refuse_broken(contest, model)
-        told = {**tags, "outfitter.reason": decision.reason}
-        log_fitted(contest.registry, model, contest.material, contest.exam, scores, result, told)
+        log_fitted(contest.registry, model, contest.material, contest.exam, scores, result, tags)
     if contest.leaks is not None:
         note_leaks(contest.registry, [run_id], contest.leaks)
-    return contest.registry.challenge(contest.registry.register(run_id, {**tags, **provenance(contest.material), **described(model)}))
+    return contest.registry.register(run_id, {**tags, **provenance(contest.material), **described(model)})
 
 
 def _refuse_broken(contest: Contest, model: Recommender) -> None:

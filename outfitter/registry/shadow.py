@@ -18,7 +18,7 @@ from outfitter.errors import ModelError
 from outfitter.evaluation.inputs import attributes, catalogue
 from outfitter.evaluation.training import Material
 from outfitter.lake import stages
-from outfitter.registry.batches import Batch, lists_for, lists_of, open_batch, published, validate_lists
+from outfitter.registry.batches import Batch, lists_for, lists_of, open_batch, published, require_answers, validate_lists
 from outfitter.registry.guardrails import Guardrail, told
 from outfitter.registry.versions import Registry, Version
 
@@ -84,21 +84,22 @@ def shadow_run(material: Material, challenger: Version, champion: Version | None
     batch = open_batch(material, challenger, as_of)
     against = _opened(material, champion, as_of)
     settings = {name: getattr(material.settings, name) for name in SETTINGS}
-    print_ = stages.fingerprint("shadow", challenger=batch.id, champion=against.id if against else None, settings=settings)
+    versions = [(one.id, one.version.version) if one else None for one in (batch, against)]
+    print_ = stages.fingerprint("shadow", versions=versions, settings=settings)
     if (done := stages.find(batch.lake, "shadow", print_)) is not None:
         return Shadow.of(done)
     return Shadow.of(stages.record(batch.lake, "shadow", print_, asdict(_compared(batch, against)), at))
 
 
-def note_shadow(registry: Registry, challenger: Version, found: Shadow) -> None:
+def note_shadow(registry: Registry, run_id: str, found: Shadow) -> None:
     """Write a shadow run to the challenger's MLflow run: a tag, and ``shadow.json`` in place of the night's before."""
     text = json.dumps(asdict(found), indent=1)
-    registry.annotate(challenger.run_id, {"outfitter.shadow": found.broken or found.line}, {}, {"shadow.json": text})
+    registry.annotate(run_id, {"outfitter.shadow": found.broken or found.line}, {}, {"shadow.json": text})
 
 
 def _opened(material: Material, champion: Version | None, as_of: datetime) -> Batch | None:
     try:
-        return None if champion is None else open_batch(material, champion, as_of)
+        return None if champion is None else require_answers(open_batch(material, champion, as_of))
     except ModelError as error:
         log.warning("the shadow run has nothing to compare with: %s", error.message)
         return None

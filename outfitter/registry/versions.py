@@ -135,17 +135,28 @@ class Registry:
         return model_folder(self._settings, location, f"the model of the MLflow run '{run_id}'")
 
     def find(self, tag: str, value: str) -> Version | None:
-        """The version that carries a tag with this value, or None."""
+        """The newest version that carries a tag with this value, or None."""
         found = self.client.search_model_versions(f"name = '{self.name}' and tags.`{tag}` = '{value}'")
-        return self._version(found[0]) if found else None
+        return self._version(max(found, key=lambda one: int(one.version))) if found else None
 
-    def challenge(self, version: Version) -> Version:
-        """Point the alias ``challenger`` at a version, which it returns."""
-        self.client.set_registered_model_alias(self.name, CHALLENGER, version.version)
-        return version
+    def challenge(self, number: str | None) -> None:
+        """Point the alias ``challenger`` at a version, or at none."""
+        if number is not None:
+            self.client.set_registered_model_alias(self.name, CHALLENGER, number)
+        elif self.alias(CHALLENGER) is not None:
+            self.client.delete_registered_model_alias(self.name, CHALLENGER)
+
+    def describe(self, number: str, tags: Mapping[str, str]) -> None:
+        """Add tags to a version; what is there by the same name is replaced."""
+        for name, value in tags.items():
+            self.client.set_model_version_tag(self.name, number, name, value)
 
     def promote(self, version: str, decision_id: str) -> None:
-        """Point the alias ``champion`` at a version, which is no challenger any more, and then say which decision that carries out."""
+        """Point the alias ``champion`` at a version, which is no challenger any more, and then say which decision that carries out.
+
+        Raises ModelError when there is no such version any more.
+        """
+        self._registered(version)
         self.client.set_registered_model_alias(self.name, CHAMPION, version)
         if self.alias(CHALLENGER) == version:
             self.client.delete_registered_model_alias(self.name, CHALLENGER)
@@ -193,7 +204,11 @@ class Registry:
 
     def model_of(self, number: str) -> str:
         """The name of a registered version's model. Raises ModelError when there is none of that number."""
-        return str(self.run(str(self._registered(number).run_id)).data.params["model"])
+        return str(self.run(self.run_of(number)).data.params["model"])
+
+    def run_of(self, number: str) -> str:
+        """The id of the MLflow run that fitted a version. Raises ModelError when there is none of that number."""
+        return str(self._registered(number).run_id)
 
     def run(self, run_id: str) -> Run:
         return self.client.get_run(run_id)

@@ -71,6 +71,7 @@ def told(folder: Path, together: Callable[..., list[Outcome]], tiny_shop: Path) 
         "compared": ("models", "compare", "1", "3"),
         "no such": ("models", "promote", "7", "--reason", "it must be good"),
         "promote": ("models", "promote", "1", "--reason", "the buyers ask for it", "--json"),
+        "no reason": ("models", "promote", "2", "--reason", " "),
         "already": ("models", "promote", "1", "--reason", "once more"),
         "recommend": ("recommend", "--json"),
         "rollback": ("models", "rollback", "--reason", "they changed their minds"),
@@ -80,7 +81,10 @@ def told(folder: Path, together: Callable[..., list[Outcome]], tiny_shop: Path) 
         "never live": ("models", "promote", "2", "--reason", "why not", "--json"),
         "back": ("models", "rollback", "--reason", "nothing but a try"),
     }
-    variables = {"another": {"OUTFITTER_GATE_ALPHA": "0.49", "OUTFITTER_GATE_MIN_USERS": "30"}, "compare": {"OUTFITTER_GATE_ALPHA": "0.1"}}
+    variables = {
+        "another": {"OUTFITTER_GATE_ALPHA": "0.49", "OUTFITTER_GATE_MIN_USERS": "30", "OUTFITTER_GATE_BASELINES": '["recent_popularity"]'},
+        "compare": {"OUTFITTER_GATE_ALPHA": "0.1"},
+    }
     outcomes = together([Call(home, words, {"COLUMNS": "160", **variables.get(name, {})}) for name, words in calls.items()])
     return dict(zip(calls, outcomes, strict=True))
 
@@ -139,6 +143,11 @@ def test_a_version_goes_into_production_by_hand_and_is_what_recommends(told: dic
     assert newest["in_production"]
     assert newest["decisions"][-1].endswith("rolled back")
     assert by_hand["decisions"][-1].endswith("by hand")
+
+
+def test_a_reason_is_asked_for(told: dict[str, Outcome]) -> None:
+    assert told["no reason"].code == 2
+    assert "say why" in told["no reason"].stderr
 
 
 def test_what_was_never_live_answers_in_the_shadow_before_it_goes_there(told: dict[str, Outcome]) -> None:

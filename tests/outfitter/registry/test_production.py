@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -13,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from outfitter.errors import ModelError, OvertakenError
 from outfitter.registry import production
 from outfitter.registry.contest import require_champion
-from outfitter.registry.production import Move, before_last, history, move, settle
+from outfitter.registry.production import Move, before_last, fall_back, history, move, settle
 from outfitter.registry.promotion import bootstrap
 from outfitter.registry.versions import CHAMPION, REGISTERED, Registry, Version
 from tests.outfitter.lake.frames import NOW
@@ -171,3 +173,34 @@ def test_a_move_between_the_row_of_another_and_its_alias_is_refused(trained: Tra
     settle(lake(trained), trained.registry, NOW)
     assert live(trained) == one.version
     assert told(trained)[1:] == [("by hand", one.version)]
+
+
+def test_an_alias_that_was_deleted_is_set_again(trained: Trained) -> None:
+    """Else the next training would find nothing in production, and begin with popularity."""
+    lake, registry = trained.material.snapshot.lake, trained.registry
+    bootstrap(trained.contest(), trained.candidates)
+    registry.client.delete_registered_model_alias(REGISTERED, CHAMPION)
+    assert settle(lake, registry, NOW) == history(lake)[-1]
+    assert (registry.alias(), len(history(lake))) == ("1", 1)
+
+
+def test_a_champion_whose_files_are_gone_makes_room_for_the_last_that_is_whole(trained: Trained) -> None:
+    lake, registry = trained.material.snapshot.lake, trained.registry
+    bootstrap(trained.contest(), trained.candidates)
+    bootstrap(replace(trained.contest("another"), at=NOW), trained.candidates)
+    fall_back(lake, registry, NOW)
+    assert len(history(lake)) == 2, "both are whole, and nothing is moved"
+    shutil.rmtree(require_champion(registry).path.parents[1])
+    fall_back(lake, registry, NOW)
+    assert (registry.alias(), history(lake)[-1].verdict) == ("1", "rolled back")
+    assert history(lake)[-1].reason.startswith("version 2 cannot be used: ")
+    shutil.rmtree(require_champion(registry).path.parents[1])
+    with pytest.raises(ModelError, match="no version that was in production can be used; version 1 cannot be used"):
+        fall_back(lake, registry, NOW)
+    registry.client.delete_model_version(REGISTERED, "1")
+    assert settle(lake, registry, NOW) == history(lake)[-1], "a version that was deleted cannot be pointed at"
+
+
+def test_with_no_history_there_is_nothing_to_fall_back_on(trained: Trained) -> None:
+    fall_back(trained.material.snapshot.lake, trained.registry, NOW)
+    assert trained.registry.alias() is None

@@ -104,7 +104,6 @@ def _die(*_: Any, **__: Any) -> Any:
     [
         (Registry, "log"),
         (Registry, "register"),
-        (Registry, "challenge"),
         (settling, "shadow_run"),
         (settling, "write_down"),
         (Registry, "promote"),
@@ -312,6 +311,14 @@ def test_a_record_takes_numbers_and_nothing_else(tmp_path: Path) -> None:
     assert records._plain(np.float32(0.5)) == 0.5
     with pytest.raises(TypeError, match="PosixPath has no place in a decision record"):
         records._plain(tmp_path)
+
+
+def test_where_nothing_but_the_champion_was_fitted_nobody_stands(trained: Trained) -> None:
+    bootstrap(trained.contest(), trained.candidates)
+    alone = [one for one in trained.candidates if one.recipe == recipe_of(require_champion(trained.registry))]
+    decision, _ = challenge(trained.contest(), alone)
+    assert (decision.verdict, decision.others) == ("not better", ())
+    assert "nothing but recent_popularity was fitted" in decision.reason
 
 
 def test_who_is_put_into_production_meanwhile_is_met_instead(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from outfitter.registry import records, shadow
 from outfitter.registry.batches import Batch, lists_for, open_batch, publish, recommend_bucket
 from outfitter.registry.contest import require_champion
 from outfitter.registry.gate import Decision
-from outfitter.registry.promotion import bootstrap, challenge
+from outfitter.registry.promotion import bootstrap, challenge, refresh
 from outfitter.registry.settling import _make_version
 from outfitter.registry.shadow import Shadow, shadow_run
 from outfitter.registry.versions import CHALLENGER, Version
@@ -29,7 +30,7 @@ def versions(trained: Trained) -> tuple[Version, Version]:
     contest = trained.contest()
     bootstrap(contest, trained.candidates)
     recipe = next(one.recipe for one in trained.candidates if one.recipe.model == "item_knn")
-    return require_champion(trained.registry), _make_version(contest, recipe, Decision("guardrail", "", "item_knn"), "test")
+    return require_champion(trained.registry), _make_version(contest, recipe, "test")
 
 
 def run(trained: Trained, versions: tuple[Version, Version], **settings: Any) -> Shadow:
@@ -141,6 +142,13 @@ def test_a_challenger_that_breaks_in_the_shadow_does_not_go_live(trained: Traine
     assert "in the shadow run, valid lists" in decision.reason
     assert require_champion(trained.registry) == before
     assert trained.registry.alias(CHALLENGER) == "2"
+    waiting = trained.registry.version("2")
+    assert waiting.tags["outfitter.verdict"] == "guardrail", "it is not what it was before the shadow run"
+    told = trained.registry.run(waiting.run_id).data.tags
+    assert (told["outfitter.verdict"], told["outfitter.reason"]) == ("guardrail", decision.reason)
+    assert "valid lists" in told["outfitter.shadow"]
+    for name in ("decision.json", "decision.html", "shadow.json"):
+        assert trained.registry.read_text(waiting.run_id, name)
     assert records.read_decision(records.as_json(decision)) == decision
 
 
@@ -154,6 +162,16 @@ def test_who_goes_live_is_no_challenger_any_more(trained: Trained, monkeypatch: 
     assert decision.shadow.champion is not None
     assert trained.registry.alias(CHALLENGER) is None
     assert require_champion(trained.registry).version == decision.shadow.challenger.version == "2"
+
+
+def test_who_waits_goes_on_waiting_when_the_champion_is_refreshed(trained: Trained) -> None:
+    last_week = trained.windows.as_of - timedelta(days=7)
+    early = replace(trained.contest("early"), exam=trained.exam(trained.windows.test_from, last_week))
+    bootstrap(early, trained.candidates)
+    decision, _ = challenge(trained.contest(), [one for one in trained.candidates if one.recipe.model == "item_knn"])
+    assert (decision.verdict, trained.registry.alias(CHALLENGER)) == ("not enough evidence", "2")
+    assert refresh(trained.contest()).verdict == "refreshed"
+    assert (trained.registry.alias(), trained.registry.alias(CHALLENGER)) == ("3", "2")
 
 
 def test_nothing_broken_is_ever_the_first_in_production(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from models.families import FAMILIES, build, family
 from outfitter.evaluation.exam import Exam, sit
 from outfitter.evaluation.training import fit
 from outfitter.registry import tuning
-from outfitter.registry.tuning import GRIDS, Tuned, tune
+from outfitter.registry.grids import GRIDS
+from outfitter.registry.tuning import Tuned, tune
 from tests.outfitter.lake.frames import NOW
 from tests.outfitter.registry.conftest import Trained
 
