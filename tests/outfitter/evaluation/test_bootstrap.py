@@ -112,12 +112,12 @@ def test_the_formula_by_hand() -> None:
 
 
 def test_two_resampled_tests_that_must_agree_need_a_few_more_users() -> None:
-    """By simulation: the higher of two quantiles, each of so many resamples, against the quantile itself."""
+    """By simulation: how far a quantile of so many resamples is off, as a rule."""
     differences = np.random.default_rng(0).normal(0, 1, 500)
-    highest = np.quantile(np.random.default_rng(1).normal(0, 1, (2000, 2, 400)), 0.975, axis=2).max(axis=1).mean()
+    off = np.quantile(np.random.default_rng(1).normal(0, 1, (2000, 400)), 0.975, axis=1).std()
     more = users_needed(differences, 0.01, 0.025, 0.8, 400) / users_needed(differences, 0.01, 0.025, 0.8)
-    assert more == pytest.approx(((highest + Z_80) / (Z_975 + Z_80)) ** 2, rel=0.02)
-    assert 1.02 < users_needed(differences, 0.01, 0.025, 0.8, 2000) / users_needed(differences, 0.01, 0.025, 0.8) < 1.03
+    assert more == pytest.approx(((Z_975 + off + Z_80) / (Z_975 + Z_80)) ** 2, rel=0.02)
+    assert 1.04 < users_needed(differences, 0.01, 0.025, 0.8, 2000) / users_needed(differences, 0.01, 0.025, 0.8) < 1.05
     seen = detectable_effect(differences, 0.025, 0.8, 400)
     assert users_needed(differences, seen, 0.025, 0.8, 400) == pytest.approx(500, abs=1)
 
