@@ -81,10 +81,8 @@ def told(folder: Path, together: Callable[..., list[Outcome]], tiny_shop: Path) 
         "never live": ("models", "promote", "2", "--reason", "why not", "--json"),
         "back": ("models", "rollback", "--reason", "nothing but a try"),
     }
-    variables = {
-        "another": {"OUTFITTER_GATE_ALPHA": "0.49", "OUTFITTER_GATE_MIN_USERS": "30", "OUTFITTER_GATE_BASELINES": '["recent_popularity"]'},
-        "compare": {"OUTFITTER_GATE_ALPHA": "0.1"},
-    }
+    eager = {"OUTFITTER_GATE_ALPHA": "0.49", "OUTFITTER_GATE_MIN_USERS": "30", "OUTFITTER_GATE_BASELINES": '["recent_popularity"]'}
+    variables = {"another": eager, "compare": {"OUTFITTER_GATE_ALPHA": "0.1"}}
     outcomes = together([Call(home, words, {"COLUMNS": "160", **variables.get(name, {})}) for name, words in calls.items()])
     return dict(zip(calls, outcomes, strict=True))
 
