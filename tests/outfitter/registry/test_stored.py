@@ -96,7 +96,7 @@ def test_artifacts_in_a_bucket_are_fetched_once_and_whole(database: str, tmp_pat
     fetched = tmp_path / "home" / "mlflow" / "fetched"
     assert version.path.is_relative_to(fetched)
     assert same_model(version)
-    loaded = mlflow.pyfunc.load_model(f"models:/outfitter/{version.version}")
+    loaded = mlflow.pyfunc.load_model(f"models:/{registry.name}/{version.version}")
     assert len(loaded.predict(pd.DataFrame({"items": [["000001"]]}), params={"k": 2})["items"][0]) == 2
 
     second = a_version(registry, Popularity().fit(blocks().data), tmp_path / "scratch2")
