@@ -29,7 +29,8 @@ def scores(outfitter: Any, folder: Path, taste: float) -> dict[str, list[float]]
     return {model["model"]: model["scores"]["ndcg"] for model in ran.result["train"]["models"]}
 
 
-@pytest.mark.parametrize("taste", [1.0, pytest.param(0.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("taste", [1.0, 0.0])
 def test_planted_taste_is_found_and_nothing_where_there_is_none(outfitter: Any, tmp_path: Path, taste: float) -> None:
     found = scores(outfitter, tmp_path / "shop", taste)
     popular = max(found[name][0] for name in POPULAR)
