@@ -145,7 +145,6 @@ def check(player: Callable[[str, Files], Player], deliveries: int, kills: int, o
         adds_up(shuffled, deliveries - 4)
 
 
-@pytest.mark.slow
 def test_a_killed_and_a_shuffled_stream_end_alike(player: Callable[[str, Files], Player]) -> None:
     check(player, deliveries=8, kills=3, orders=1)
 

@@ -37,7 +37,7 @@ from tests.postgres import Postgres
 SHOP = Shop(users=60, items=60, interactions=1500, days=150, seed=1)
 MADE = "made"
 TARGETS = ("purchase", "rent", "rating")
-QUICK_IN_POSTGRES = ("test_champion", "test_production", "test_watching")
+QUICK_IN_POSTGRES = ("test_production",)
 
 
 @dataclass(frozen=True)
