@@ -7,7 +7,6 @@ from datetime import datetime
 
 import models
 from models.base import Recipe, Recommender
-from models.checkpoint import read
 from outfitter.errors import ModelError
 from outfitter.evaluation.exam import Exam
 from outfitter.evaluation.leaks.report import LeakReport
@@ -69,13 +68,11 @@ def refuse_the_past(registry: Registry, as_of: datetime) -> None:
 
 def learnt_until(version: Version) -> datetime:
     """The moment up to which a version's model has seen the data."""
-    _, meta = read(version.path)
-    return datetime.fromisoformat(meta["fit_until"])
+    return datetime.fromisoformat(version.meta["fit_until"])
 
 
 def recipe_of(version: Version) -> Recipe:
-    _, meta = read(version.path)
-    return Recipe(meta["model"], tuple(sorted(meta["params"].items())))
+    return Recipe(version.meta["model"], tuple(sorted(version.meta["params"].items())))
 
 
 def as_it_was_then(contest: Contest, version: Version) -> Recommender:

@@ -176,8 +176,10 @@ def _promoted(comparisons: Sequence[Comparison], users: int, power: _Power | Non
 
 
 def _beaten(baselines: Sequence[Comparison]) -> str:
-    told = " and ".join(f"{one.rival} ({one.mean:.4f})" for one in baselines)
-    return f"; better than the baselines {told} too" if len(baselines) > 1 else f"; better than the baseline {told} too" if told else ""
+    if not baselines:
+        return ""
+    rivals = " and ".join(f"{one.rival} ({one.mean:.4f})" for one in baselines)
+    return f"; better than the baseline{'s' if len(baselines) > 1 else ''} {rivals} too"
 
 
 def _no_gain(champion: Comparison, users: int, power: _Power | None, settings: Settings, shown: str) -> tuple[Verdict, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
 from models.base import Recommender
+from models.checkpoint import read
 from models.training.watch import watched
 from outfitter.errors import ModelError
 from outfitter.registry.epochs import EpochLog
@@ -54,6 +56,11 @@ class Version:
     run_id: str
     path: Path
     tags: Mapping[str, str]
+
+    @cached_property
+    def meta(self) -> Mapping[str, Any]:
+        """What the artifact says of itself. Read once, for all of it is read and checked. Raises ModelError for a damaged one."""
+        return read(self.path)[1]
 
 
 class Registry:
